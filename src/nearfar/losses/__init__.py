@@ -1,0 +1,13 @@
+"""The catalogue of losses: functions of embeddings and labels (or of explicit pairs and triplets), for any framework."""
+
+from .contrastive import contrastive_loss, pair_contrastive_loss
+from .softmax import supcon_loss
+from .triplet import triplet_loss, triplet_margin_loss
+
+__all__ = [
+    "contrastive_loss",
+    "pair_contrastive_loss",
+    "supcon_loss",
+    "triplet_loss",
+    "triplet_margin_loss",
+]

@@ -1,0 +1,72 @@
+"""Sums and means over the terms that count."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from .backends import Backend, Tensor
+
+__all__ = ["REDUCTIONS", "Terms", "check_reduction", "reduce_rows", "reduce_sums", "safe_divide", "weighted"]
+
+REDUCTIONS = ("mean", "active_mean", "sum", "none")
+
+
+class Terms(NamedTuple):
+    """What a loss has to say of each anchor: `(a,)` each. A loss of several parts gives several of these."""
+
+    total: Tensor  #: sum of the anchor's terms
+    valid: Tensor  #: how many terms it has
+    active: Tensor  #: how many of them are positive
+
+
+def check_reduction(reduction: str) -> None:
+    """Refuses unknown names."""
+    if reduction not in REDUCTIONS:
+        raise ValueError(f"reduction {reduction!r} is not known; expected one of {', '.join(REDUCTIONS)}.")
+
+
+def safe_divide(xp: Backend, total: Tensor, count: Tensor) -> Tensor:
+    """total / count, 0 where nothing was counted."""
+    return total / xp.where(count > 0, count, xp.full_like(count, 1.0))
+
+
+def reduce_sums(xp: Backend, parts: Sequence[Terms], reduction: str) -> Tensor:
+    """Parts whose fields are sums over all anchors -> scalar; parts are averaged each over its own count and added."""
+    values = [
+        part.total
+        if reduction == "sum"
+        else safe_divide(xp, part.total, part.valid if reduction == "mean" else part.active)
+        for part in parts
+    ]
+    return _add(values)
+
+
+def reduce_rows(xp: Backend, parts: Sequence[Terms], reduction: str) -> Tensor:
+    """Parts with a value per anchor -> scalar, or each anchor's mean over its own terms for `"none"`."""
+    if reduction == "none":
+        return _add([safe_divide(xp, part.total, part.valid) for part in parts])
+    return reduce_sums(xp, [Terms(*(xp.sum(field) for field in part)) for part in parts], reduction)
+
+
+def weighted(xp: Backend, terms: Tensor, where: Tensor) -> Terms:
+    """Terms of shape `(a,)` or `(a, k)`, of which those in `where` count."""
+    kept = xp.where(where, terms, xp.zeros_like(terms))
+    active = xp.astype(kept > 0, kept)
+    valid = xp.astype(where, kept)
+    if len(terms.shape) == 1:
+        return Terms(kept, valid, active)
+    return Terms(xp.sum(kept, axis=1), xp.sum(valid, axis=1), xp.sum(active, axis=1))
+
+
+def reduce_values(xp: Backend, values: Tensor, reduction: str) -> Tensor:
+    """Explicit pairs or triplets, `(n,)` terms that all count, -> scalar, or the terms themselves for `"none"`."""
+    if reduction == "none":
+        return values
+    return reduce_rows(xp, [weighted(xp, values, xp.full_like(values, 1.0) > 0)], reduction)
+
+
+def _add(values: Sequence[Tensor]) -> Tensor:
+    total = values[0]
+    for value in values[1:]:
+        total = total + value
+    return total
+

@@ -1,0 +1,165 @@
+"""One row loss, run dense or in blocks of anchors.
+
+Each anchor's terms need only its own row of distances and of masks. A row loss is written once, as a function of a block
+of such rows, and this module is the one place that knows how the rows are run. In blocks, memory beyond the inputs is
+O(block x references + embeddings), the value and the gradient are those of the dense run to rounding.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from . import debug, distances
+from .backends import Backend, Tensor, backend_of
+from .pairs import Pairs, block_of_labels, check_labels
+from .reduction import Terms, check_reduction, reduce_rows, reduce_sums
+
+__all__ = ["RowTerms", "row_loss"]
+
+RowTerms = Callable[..., Terms | tuple[Terms, ...]]
+_SMALLEST_BLOCK = 64  # rows; matrix products of fewer are slow
+
+
+def row_loss(
+    terms: RowTerms,
+    embeddings: Tensor,
+    labels: Tensor | Pairs,
+    *,
+    distance: str | Callable = "euclidean",
+    references: Tensor | None = None,
+    reference_labels: Tensor | None = None,
+    reduction: str = "mean",
+    block: int | str | None = "auto",
+    parameters: Sequence[Tensor] = (),
+    per_anchor: Sequence[Tensor] = (),
+) -> Tensor:
+    """Value of a row loss.
+
+    Args:
+        terms: `terms(distances (b, r), pairs (b, r), *parameters, *per_anchor)` of a block of `b` anchors gives one
+            `Terms`, or one for each part of the loss. It may not look beyond its rows.
+        embeddings: `(a, d)` floats, the anchors.
+        labels: `(a,)` or `(a, 1)` labels, or a `Pairs` of `(a, r)` masks.
+        distance: see `nearfar.distances.pairwise`.
+        references: `(r, d)` floats to compare with; the anchors themselves when left out.
+        reference_labels: `(r,)`, with `references` unless `labels` is a `Pairs`.
+        reduction: `"mean"`, `"active_mean"`, `"sum"` or `"none"`.
+        block: anchors at a time; None runs all at once, `"auto"` too while that is small. In a TensorFlow graph of
+            unknown batch size `"auto"` is dense.
+        parameters: tensors that every block sees, such as a learnable margin; gradients reach them.
+        per_anchor: tensors `(a, ...)`, of which a block sees its rows.
+
+    Returns:
+        Scalar in float32 (float64 for float64 embeddings), or `(a,)` for `"none"`. 0 where nothing is valid, NaN where an
+        embedding is NaN or infinite.
+
+    Raises:
+        ValueError: shapes that do not fit, an unknown name, or a block that is no positive number.
+        TypeError: tensors of two frameworks, or labels that are floats.
+    """
+    xp = backend_of(embeddings, references, *parameters)
+    check_reduction(reduction)
+    embeddings, references, rows, shared, pairs_of = _inputs(
+        xp, embeddings, labels, references, reference_labels
+    )
+    kind = distances.resolve(distance)
+    x, y = kind.prepare(xp, embeddings, references)
+    num_pairs, num_shared = len(rows), len(shared)
+
+    def run(x: Tensor, *rest: Tensor) -> tuple[Tensor, ...]:
+        masks, rest = rest[:num_pairs], rest[num_pairs:]
+        own, rest = rest[: len(per_anchor)], rest[len(per_anchor) :]
+        y, rest = rest[0], rest[1:]
+        pairs = pairs_of(y, masks, rest[:num_shared])
+        parts = terms(kind.compare(xp, x, y), pairs, *rest[num_shared:], *own)
+        return tuple(field for part in _as_parts(parts) for field in part)
+
+    shared = (y, *shared, *parameters)
+    size = _block_size(xp, block, xp.shape(x)[0], xp.shape(y)[0], xp.shape(x)[1] if kind.broadcasts else 1)
+    if size is None:
+        fields = run(x, *rows, *per_anchor, *shared)
+        loss = reduce_rows(xp, _group(fields), reduction)
+    else:
+        summed = reduction != "none"
+        fields = xp.map_rows(run, (x, *rows, *per_anchor), shared, block=size, summed=summed)
+        loss = (reduce_sums if summed else reduce_rows)(xp, _group(fields), reduction)
+    # masks would hide a NaN: 0 times a finite number is 0, times NaN or infinity it is NaN
+    return loss + 0 * (xp.sum(embeddings) + xp.sum(references))
+
+
+row_loss.autograph_info__ = {}  # type: ignore[attr-defined]  # tells TensorFlow's AutoGraph to leave this code as it is
+
+
+def _as_parts(parts: Terms | tuple[Terms, ...]) -> tuple[Terms, ...]:
+    return (parts,) if isinstance(parts, Terms) else parts
+
+
+def _group(fields: Sequence[Tensor]) -> list[Terms]:
+    return [Terms(*fields[i : i + 3]) for i in range(0, len(fields), 3)]
+
+
+def _block_size(xp: Backend, block: int | str | None, anchors: Any, references: Any, width: int) -> int | None:
+    """Anchors at a time, None for all at once."""
+    if block is None:
+        return None
+    if block == "auto":
+        if not isinstance(anchors, int) or not isinstance(references, int):
+            return None
+        wanted = max(_SMALLEST_BLOCK, xp.block_elements // max(1, references * width))
+        return wanted if anchors > wanted else None
+    if not isinstance(block, int) or isinstance(block, bool) or block < 1:
+        raise ValueError(f"block is {block!r}; expected a positive number of anchors, 'auto' or None.")
+    return None if isinstance(anchors, int) and anchors <= block else block
+
+
+def _inputs(xp: Backend, embeddings: Any, labels: Any, references: Any, reference_labels: Any) -> tuple:
+    """Checked embeddings and references, what masks are made of (by row, shared), and how they are made."""
+    _check_table(xp, embeddings, "embeddings")
+    if references is not None:
+        _check_table(xp, references, "references")
+        if references.shape[1] != embeddings.shape[1]:
+            raise ValueError(
+                f"references has shape {tuple(references.shape)} but embeddings {tuple(embeddings.shape)}; "
+                "expected rows of the same length."
+            )
+    own = references is None
+    x = xp.asfloat(embeddings)
+    y = x if own else xp.asfloat(references)
+    if isinstance(labels, Pairs):
+        _check_masks(labels, x, y)
+        return x, y, tuple(labels), (), lambda y, masks, _: Pairs(*masks)
+    backend_of(embeddings, labels, reference_labels)
+    if own != (reference_labels is None):
+        missing, given = ("references", "reference_labels") if own else ("reference_labels", "references")
+        raise ValueError(f"{given} came without {missing}; expected both or neither.")
+    labels = check_labels(xp, labels, "labels")
+    _check_count(labels, x, "labels", "embeddings")
+    if own:
+        (codes,) = xp.as_labels(labels)
+        rows = xp.arange(xp.shape(x)[0], x)
+        make = lambda y, masks, shared: block_of_labels(*masks, shared[0], xp.arange(xp.shape(y)[0], y))
+        return x, y, (codes, rows), (codes,), make
+    reference_labels = check_labels(xp, reference_labels, "reference_labels")
+    _check_count(reference_labels, y, "reference_labels", "references")
+    codes, other_codes = xp.as_labels(labels, reference_labels)
+    return x, y, (codes,), (other_codes,), lambda y, masks, shared: block_of_labels(*masks, None, shared[0], None)
+
+
+def _check_table(xp: Backend, x: Tensor, name: str) -> None:
+    if len(x.shape) != 2:
+        raise ValueError(f"{name} has shape {tuple(x.shape)}; expected one row per sample, (n, d).")
+    if not xp.is_floating(x):
+        raise TypeError(f"{name} is of type {x.dtype}; expected floats.")
+    debug.check_finite(xp, x, name)
+
+
+def _check_count(labels: Tensor, x: Tensor, name: str, of: str) -> None:
+    have, rows = labels.shape[0], x.shape[0]
+    if isinstance(have, int) and isinstance(rows, int) and have != rows:
+        raise ValueError(f"{name} has shape {tuple(labels.shape)} but {of} has {rows} rows; expected ({rows},).")
+
+
+def _check_masks(pairs: Pairs, x: Tensor, y: Tensor) -> None:
+    expected = (x.shape[0], y.shape[0])
+    for name, mask in zip(Pairs._fields, pairs, strict=True):
+        if tuple(mask.shape) != expected and None not in (*mask.shape, *expected):
+            raise ValueError(f"the mask {name} has shape {tuple(mask.shape)}; expected (anchors, references) {expected}.")

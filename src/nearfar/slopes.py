@@ -1,0 +1,241 @@
+"""Sums over triplets, exactly, without a list of triplets.
+
+A hinge over all triplets of an anchor is piecewise linear in its distances: the slope of a distance is a count. So one
+pass over the row per positive gives value and slope, in memory of one row; when an anchor has many positives, sorting and
+`searchsorted` count the same. `Backend.attach_slope` joins the two, so that nothing of this is differentiated.
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from .backends import Backend, Tensor
+from .pairs import Pairs
+from .reduction import Terms
+
+__all__ = ["Gap", "all_triplets", "hinge", "over_positives", "semihard", "soft_margin", "weighted_negatives"]
+
+# With more positives than this an anchor's row is sorted instead. Measured on 2 CPU cores at 2,048 references: a pass
+# costs 0.6 (torch) and 1.2 ns (XLA) a distance, the sorts 100 and 260 ns.
+_MOST_PASSES = 128
+
+
+class Gap(NamedTuple):
+    """A triplet's loss as a function of the gap `d_ap - d_an`, and its derivative."""
+
+    value: Callable[[Backend, Tensor], Tensor]
+    slope: Callable[[Backend, Tensor, Tensor], Tensor]  #: of (gap, value)
+    margin: float | None  #: None where it is no hinge, so that counting by sorting does not apply
+
+
+def hinge(margin: float) -> Gap:
+    """max(0, margin + gap)."""
+    return Gap(
+        lambda xp, gap: xp.relu(margin + gap),
+        lambda xp, gap, value: xp.astype(value > 0, value),
+        margin,
+    )
+
+
+def soft_margin() -> Gap:
+    """log(1 + exp(gap)); Hermans et al. 2017, section 2."""
+    return Gap(lambda xp, gap: xp.softplus(gap), lambda xp, gap, value: xp.sigmoid(gap), None)
+
+
+def all_triplets(xp: Backend, distances: Tensor, pairs: Pairs, gap: Gap, *, within: float | None = None) -> Terms:
+    """Every triplet of each anchor, or with `within` those with `d_ap < d_an < d_ap + within`.
+
+    Args:
+        xp: the backend.
+        distances: `(b, r)`.
+        pairs: masks `(b, r)`.
+        gap: the loss of a triplet.
+        within: how far beyond the positive a negative may be to count; for a hinge, its margin.
+
+    Returns:
+        Terms, `(b,)` each.
+    """
+
+    def step(d: Tensor, column: Tensor, others: Tensor, total: Tensor, count: Tensor, slope: Tensor) -> tuple:
+        difference = d[:, None] - others
+        value = gap.value(xp, difference)
+        steepness = gap.slope(xp, difference, value)
+        if within is not None:
+            band = (difference < 0) & (difference > -within)
+            value, steepness = xp.where(band, value, 0.0), xp.where(band, steepness, 0.0)
+        active = steepness if gap.margin is not None else xp.astype(value > 0, value)
+        total, count = total + xp.sum(value, axis=1), count + xp.sum(active, axis=1)
+        return (total, count, slope - steepness), xp.sum(steepness, axis=1)
+
+    fixed = xp.stop_gradient(distances)
+    by_sorting = None if gap.margin is None else _count_by_sorting(xp, gap.margin, within is not None)
+    total, active, slope = _by_positive(xp, fixed, pairs, step, by_sorting)
+    valid = active
+    if within is None:
+        valid = xp.sum(pairs.positive, axis=1) * xp.sum(pairs.negative, axis=1)
+    return Terms(xp.attach_slope(total, slope, distances), xp.astype(valid, total), active)
+
+
+def weighted_negatives(xp: Backend, distances: Tensor, pairs: Pairs, gap: Gap, weights: Tensor) -> Terms:
+    """For each positive the mean over the anchor's negatives with `weights` (b, r), whose rows sum to 1 (or 0)."""
+
+    def step(d: Tensor, column: Tensor, others: Tensor, total: Tensor, count: Tensor, slope: Tensor) -> tuple:
+        difference = d[:, None] - others
+        value = gap.value(xp, difference)
+        steepness = weights * gap.slope(xp, difference, value)
+        term = xp.sum(weights * value, axis=1)
+        return (total + term, count + xp.astype(term > 0, total), slope - steepness), xp.sum(steepness, axis=1)
+
+    fixed = xp.stop_gradient(distances)
+    total, active, slope = _by_positive(xp, fixed, pairs, step, None)
+    valid = xp.where(xp.any(pairs.negative, axis=1), xp.sum(pairs.positive, axis=1), 0.0)
+    return Terms(xp.attach_slope(total, slope, distances), xp.astype(valid, total), active)
+
+
+def semihard(xp: Backend, distances: Tensor, pairs: Pairs, gap: Gap) -> Terms:
+    """For each positive the nearest negative beyond it; where none is beyond it, the farthest negative."""
+    fixed = xp.stop_gradient(distances)
+    farthest = xp.argmin(xp.where(pairs.negative, -fixed, xp.full_like(fixed, float("inf"))))
+    farthest_distance = xp.max(fixed, axis=1, where=pairs.negative)  # -inf where an anchor has no negative
+    has_negative = xp.any(pairs.negative, axis=1)
+
+    def step(d: Tensor, column: Tensor, others: Tensor, total: Tensor, count: Tensor, slope: Tensor) -> tuple:
+        beyond = xp.where(others > d[:, None], others, xp.full_like(others, float("inf")))
+        nearest = xp.argmin(beyond)
+        nearest_distance = xp.take_along_rows(beyond, nearest[:, None])[:, 0]
+        some = nearest_distance < float("inf")
+        chosen = xp.where(some, nearest, farthest)
+        chosen_distance = xp.where(some, nearest_distance, farthest_distance)
+        real = has_negative & (d > -float("inf"))
+        difference = xp.where(real, d - xp.where(real, chosen_distance, 0.0), 0.0)
+        value = xp.where(real, gap.value(xp, difference), 0.0)
+        steepness = xp.where(real, gap.slope(xp, difference, value), 0.0)
+        slope = xp.add_along_rows(slope, chosen[:, None], -steepness[:, None])
+        return (total + value, count + xp.astype(value > 0, value), slope), steepness
+
+    total, active, slope = _by_positive(xp, fixed, pairs, step, _semihard_by_sorting(xp, gap))
+    valid = xp.where(has_negative, xp.sum(pairs.positive, axis=1), 0.0)
+    return Terms(xp.attach_slope(total, slope, distances), xp.astype(valid, total), active)
+
+
+def _by_positive(xp: Backend, distances: Tensor, pairs: Pairs, step: Callable, by_sorting: Callable | None) -> tuple:
+    """Total (b,), count of active terms (b,) and slope (b, r), folding `step` over each anchor's positives.
+
+    `step(d, column, negatives, total, count, slope)` sees the distance `d` (b,) and the column (b,) of one positive of
+    every anchor, -inf where an anchor has no more, and the negatives' distances (b, r), inf elsewhere. It returns the new
+    state and the slope at `d`.
+    """
+    infinite = xp.full_like(distances, float("inf"))
+    positives = xp.where(pairs.positive, distances, infinite)
+    negatives = xp.where(pairs.negative, distances, infinite)
+    num_positives = xp.sum(pairs.positive, axis=1)
+    most = xp.max(num_positives)
+
+    if xp.readable(distances):
+        most = int(most)
+        if by_sorting is not None and most > _MOST_PASSES:
+            return by_sorting(distances, positives, negatives, pairs, num_positives)
+        return over_positives(xp, positives, negatives, step, _start(xp, negatives), most)
+    if by_sorting is None:
+        return over_positives(xp, positives, negatives, step, _start(xp, negatives))
+    return xp.cond(
+        most > _MOST_PASSES,
+        by_sorting,
+        lambda distances, positives, negatives, *_: over_positives(
+            xp, positives, negatives, step, _start(xp, negatives)
+        ),
+        distances,
+        positives,
+        negatives,
+        pairs,
+        num_positives,
+    )
+
+
+def _start(xp: Backend, negatives: Tensor) -> tuple[Tensor, ...]:
+    slope = xp.zeros_like(negatives)
+    zero = xp.sum(slope, axis=1)
+    return zero, zero, slope
+
+
+def over_positives(
+    xp: Backend, positives: Tensor, negatives: Tensor, step: Callable, state: tuple, most: int | None = None
+) -> tuple:
+    """Folds `step` over each anchor's positives, nearest first; the last of `state` is the slope (b, r).
+
+    `most` is the largest number of positives, None where it cannot be read.
+    """
+    if most is None:
+        return _over_any_positives(xp, positives, negatives, step, state)
+    if most == 0:
+        return state
+    nearest, columns = xp.smallest(positives, most)  # values can be read: the few positives are picked out once
+    nearest = xp.where(nearest < float("inf"), nearest, -float("inf"))
+    slopes = []
+    for k in range(most):
+        state, slope = step(nearest[:, k], columns[:, k], negatives, *state)
+        slopes.append(slope[:, None])
+    return (*state[:-1], xp.add_along_rows(state[-1], columns, xp.concat(slopes, axis=1)))
+
+
+def _over_any_positives(xp: Backend, positives: Tensor, negatives: Tensor, step: Callable, state: tuple) -> tuple:
+    """Compiled: a loop over the k-th nearest positive of every anchor, until no anchor has one more; shapes are fixed."""
+    infinite = float("inf")
+    row = xp.arange(xp.shape(positives)[1], positives)
+    column_numbers = xp.astype(row, positives)[None, :] + xp.zeros_like(positives[:1])
+
+    def first(candidates: Tensor) -> tuple[Tensor, Tensor]:
+        column = xp.argmin(candidates)
+        return xp.take_along_rows(candidates, column[:, None])[:, 0], column
+
+    def unfinished(distance: Tensor, *_: Tensor) -> Tensor:
+        return xp.any(distance < infinite)
+
+    def body(distance: Tensor, column: Tensor, *state: Tensor) -> tuple:
+        here = distance < infinite
+        state, steepness = step(xp.where(here, distance, -infinite), column, negatives, *state)
+        slope = xp.add_along_rows(state[-1], column[:, None], xp.where(here, steepness, 0.0)[:, None])
+        later = xp.astype(column, positives)[:, None] < column_numbers
+        after = (positives > distance[:, None]) | ((positives == distance[:, None]) & later)
+        distance, column = first(xp.where(after, positives, infinite))
+        return distance, column, *state[:-1], slope
+
+    return tuple(xp.while_loop(unfinished, body, (*first(positives), *state))[2:])
+
+
+def _count_by_sorting(xp: Backend, margin: float, semihard_only: bool) -> Callable:
+    def count(distances: Tensor, positives: Tensor, negatives: Tensor, pairs: Pairs, num_positives: Tensor) -> tuple:
+        positives, negatives = xp.sort(positives), xp.sort(negatives)
+        # negatives nearer than d_ap + margin (and beyond d_ap); positives beyond d_an - margin (and nearer than d_an)
+        of_positive = xp.astype(xp.searchsorted(negatives, distances + margin), distances)
+        of_negative = -xp.astype(xp.searchsorted(positives, distances - margin, side="right"), distances)
+        if semihard_only:
+            of_positive = of_positive - xp.astype(xp.searchsorted(negatives, distances, side="right"), distances)
+            of_negative = of_negative + xp.astype(xp.searchsorted(positives, distances), distances)
+        else:
+            of_negative = of_negative + xp.astype(num_positives, distances)[:, None]
+        of_positive = xp.where(pairs.positive, of_positive, 0.0)
+        slope = of_positive - xp.where(pairs.negative, of_negative, 0.0)
+        active = xp.sum(of_positive, axis=1)
+        return xp.sum(slope * distances, axis=1) + margin * active, active, slope
+
+    return count
+
+
+def _semihard_by_sorting(xp: Backend, gap: Gap) -> Callable:
+    def select(distances: Tensor, positives: Tensor, negatives: Tensor, pairs: Pairs, num_positives: Tensor) -> tuple:
+        order = xp.argsort(negatives)
+        in_order = xp.take_along_rows(negatives, order)
+        num_negatives = xp.sum(pairs.negative, axis=1)[:, None]
+        beyond = xp.searchsorted(in_order, distances, side="right")
+        last = xp.astype(num_negatives, distances) - 1
+        place = xp.astype(beyond, distances)
+        place = xp.astype(xp.where(place > last, xp.relu(last + 0 * place), place), order)
+        real = pairs.positive & (num_negatives > 0)
+        difference = xp.where(real, distances - xp.where(real, xp.take_along_rows(in_order, place), 0.0), 0.0)
+        value = xp.where(real, gap.value(xp, difference), 0.0)
+        steepness = xp.where(real, gap.slope(xp, difference, value), 0.0)
+        columns = xp.take_along_rows(order, place)
+        slope = xp.add_along_rows(steepness + 0.0, columns, -steepness)
+        return xp.sum(value, axis=1), xp.sum(xp.astype(value > 0, value), axis=1), slope
+
+    return select
