@@ -1,0 +1,252 @@
+"""Retrieval: do the nearest references of a query have its label?"""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .arrays import as_codes, as_embeddings, as_labels
+from .bootstrap import intervals_of_means
+from .ranks import Ranks, positive_ranks
+from .space import Distance, Space, check_distance
+
+__all__ = ["Retrieval", "retrieval"]
+
+
+@dataclass(frozen=True)
+class Retrieval:
+    """Retrieval measures, means over the queries that have a positive; 0 where no query has one.
+
+    `recall_at` is the hit rate of the metric-learning literature: the share of queries with at least one
+    positive among the k nearest. (Information retrieval calls another thing recall: the share of positives
+    that are found.)
+    """
+
+    precision_at_1: float  #: share of queries whose nearest reference has their label
+    recall_at: dict[int, float]  #: hit rate: share of queries with a positive among the k nearest
+    r_precision: float  #: share of positives among the R nearest, R the number of positives of the query
+    map_at_r: float  #: mean average precision at R (Musgrave et al. 2020)
+    mrr: float  #: mean of 1 / rank of the nearest positive
+    ndcg_at: dict[int, float]  #: normalised discounted cumulative gain of the k nearest
+    queries: int  #: queries that have a positive; the means are over these
+    queries_without_positive: int  #: left out of every mean
+    references: int  #: how many references there are
+    per_query: dict[str, NDArray[np.float64]] = field(
+        repr=False, compare=False
+    )  #: (queries,) values by flat name
+    query_labels: list[Any] = field(repr=False, compare=False)  #: label of each counted query
+    query_rows: NDArray[np.int64] = field(repr=False, compare=False)  #: row of each counted query
+
+    def to_dict(self) -> dict[str, Any]:
+        """The means and counts as plain Python numbers; `recall_at` and `ndcg_at` keep their integer keys."""
+        return {
+            "precision_at_1": self.precision_at_1,
+            "recall_at": dict(self.recall_at),
+            "r_precision": self.r_precision,
+            "map_at_r": self.map_at_r,
+            "mrr": self.mrr,
+            "ndcg_at": dict(self.ndcg_at),
+            "queries": self.queries,
+            "queries_without_positive": self.queries_without_positive,
+            "references": self.references,
+        }
+
+    def per_class(self) -> dict[Any, dict[str, float]]:
+        """For each label with a counted query, the means over its queries by flat name, and `queries`.
+
+        Returns:
+            `{label: {"precision_at_1": ..., "recall_at_5": ..., ..., "queries": n}}` in the order of the
+            labels.
+        """
+        if not self.queries:
+            return {}
+        names, (codes,) = as_codes(_object_array(self.query_labels))
+        counts = np.bincount(codes)
+        means = {key: np.bincount(codes, values) / counts for key, values in self.per_query.items()}
+        return {
+            name: {**{key: float(values[i]) for key, values in means.items()}, "queries": int(counts[i])}
+            for i, name in enumerate(names)
+        }
+
+    def intervals(
+        self, *, confidence: float = 0.95, resamples: int = 1000, seed: int = 0, by: str = "query"
+    ) -> dict[str, tuple[float, float]]:
+        """Bootstrap percentile intervals of the means.
+
+        Queries of one class share references and resemble each other, so they are not independent draws.
+        `by="class"` draws whole classes instead (cluster bootstrap): wider, and the right one where the
+        question is how the model does on classes that it has not seen.
+
+        Args:
+            confidence: how often such an interval covers the true mean, 0 ... 1.
+            resamples: how many bootstrap samples.
+            seed: of the resampling.
+            by: `"query"` draws queries, `"class"` draws classes with all their queries.
+
+        Returns:
+            `{"precision_at_1": (low, high), "recall_at_5": ..., ...}`; (0, 0) where no query counts.
+
+        Raises:
+            ValueError: another `by`, or a confidence outside 0 ... 1.
+        """
+        if by not in ("query", "class"):
+            raise ValueError(f"by is {by!r}; expected 'query' or 'class'.")
+        groups = None
+        if by == "class" and self.queries:
+            groups = as_codes(_object_array(self.query_labels))[1][0]
+        return intervals_of_means(
+            self.per_query, groups, confidence=confidence, resamples=resamples, seed=seed
+        )
+
+
+def retrieval(
+    embeddings: Any,
+    labels: Any,
+    *,
+    references: Any = None,
+    reference_labels: Any = None,
+    ks: Sequence[int] = (1, 5, 10),
+    distance: Distance = "euclidean",
+    progress: bool | Callable[[Iterable[Any]], Iterable[Any]] = False,
+) -> Retrieval:
+    """Rank all references for every query, exactly, and measure where those with the query's label come.
+
+    Without references every embedding queries all others; it leaves itself out by its position, so a
+    duplicate of it still counts. With references given, every (query, reference) pair counts. References at
+    equal distance rank in the order of their position. Queries without a positive are left out of every mean,
+    and counted.
+
+    With `R` positives and `rel(i)` = 1 where the i-th nearest reference is one of them, 0 else:
+
+    - precision at 1: `rel(1)`
+    - recall at k: 1 if any of `rel(1) ... rel(k)`, else 0 (hit rate; see `Retrieval`)
+    - R-precision: `sum_{i <= R} rel(i) / R`
+    - MAP@R: `sum_{i <= R} rel(i) precision(i) / R`, `precision(i)` the share of positives among the first i
+    - MRR: `1 / (smallest i with rel(i) = 1)`, over all references
+    - nDCG at k: `sum_{i <= k} rel(i) / log2(i + 1)`, divided by its largest possible value
+
+    Args:
+        embeddings: (q, d) floats of any framework: the queries.
+        labels: (q,) integers of any width, bool or strings.
+        references: (r, d); the queries themselves when left out.
+        reference_labels: (r,), given if and only if references are.
+        ks: the ks of `recall_at` and `ndcg_at`; one larger than the number of references means all of them.
+        distance: `"euclidean"`, `"squared_euclidean"`, `"cosine"` (1 - cosine), `"manhattan"`, `"chebyshev"`,
+            `"dot"` (minus the inner product), or a function of (a, d), (r, d) arrays to (a, r) distances.
+        progress: whether to show a bar (needs tqdm), or a function that wraps an iterable to show one.
+
+    Returns:
+        The measures; all 0 with `queries` 0 where no query has a positive.
+
+    Raises:
+        ValueError: shapes that do not fit, NaN or infinity in a row, a k below 1, an unknown distance.
+        TypeError: labels that are floats.
+
+    Example:
+        >>> result = retrieval([[0.0], [1.0], [1.5], [5.0]], [0, 1, 0, 1], ks=(1, 2))
+        >>> result.precision_at_1, result.recall_at[2]
+        (0.0, 0.75)
+
+    References:
+        Musgrave, Belongie, Lim, "A Metric Learning Reality Check", 2020, https://arxiv.org/abs/2003.08505
+        (MAP@R); Järvelin, Kekäläinen, "Cumulated gain-based evaluation of IR techniques", 2002 (nDCG).
+    """
+    check_distance(distance)
+    ks = _checked(ks)
+    queries = as_embeddings(embeddings)
+    query_labels = as_labels(labels, len(queries))
+    itself = references is None
+    if itself != (reference_labels is None):
+        missing = "reference_labels" if reference_labels is None else "references"
+        raise ValueError(f"{missing} is missing; expected references and reference_labels, both or neither.")
+    if itself:
+        others, (names, (codes,)) = queries, as_codes(query_labels)
+        other_codes = codes
+    else:
+        others = as_embeddings(references, "references")
+        if others.shape[1] != queries.shape[1]:
+            raise ValueError(
+                f"references has {others.shape[1]} columns but embeddings {queries.shape[1]}; expected as many."
+            )
+        other_labels = as_labels(reference_labels, len(others), "reference_labels", "references")
+        names, (codes, other_codes) = as_codes(query_labels, other_labels)
+    blocks = positive_ranks(Space(others, distance).keep(), queries, codes, other_codes, itself)
+    parts = [_measure(block, ks) for block in _shown(blocks, progress)]
+    counts = np.concatenate([part["counts"] for part in parts]) if parts else np.zeros(0, np.int64)
+    rows = np.flatnonzero(counts)
+    values = {key: np.concatenate([part[key] for part in parts])[rows] for key in _keys(ks)} if parts else {}
+    values = values or {key: np.zeros(0) for key in _keys(ks)}
+    mean = {key: float(value.mean()) if len(rows) else 0.0 for key, value in values.items()}
+    return Retrieval(
+        precision_at_1=mean["precision_at_1"],
+        recall_at={k: mean[f"recall_at_{k}"] for k in ks},
+        r_precision=mean["r_precision"],
+        map_at_r=mean["map_at_r"],
+        mrr=mean["mrr"],
+        ndcg_at={k: mean[f"ndcg_at_{k}"] for k in ks},
+        queries=len(rows),
+        queries_without_positive=len(queries) - len(rows),
+        references=len(others),
+        per_query=values,
+        query_labels=[names[code] for code in codes[rows]],
+        query_rows=rows,
+    )
+
+
+def _keys(ks: tuple[int, ...]) -> list[str]:
+    fixed = ["precision_at_1", "r_precision", "map_at_r", "mrr"]
+    return fixed + [f"recall_at_{k}" for k in ks] + [f"ndcg_at_{k}" for k in ks]
+
+
+def _measure(block: Ranks, ks: tuple[int, ...]) -> dict[str, NDArray[Any]]:
+    """Each query's values from the ranks of its positives; 0 where it has none."""
+    counts, ranks = block.counts, block.ranks
+    query = np.repeat(np.arange(len(counts)), counts)
+    nth = (
+        np.arange(len(ranks)) - np.repeat(np.cumsum(counts) - counts, counts) + 1
+    )  # 1 for the nearest positive
+
+    def total(values: NDArray[Any]) -> NDArray[np.float64]:
+        return np.bincount(query, values, minlength=len(counts))
+
+    r = np.maximum(counts, 1)
+    within = ranks <= counts[query]
+    first = nth == 1
+    out: dict[str, NDArray[Any]] = {
+        "counts": counts,
+        "precision_at_1": total(ranks == 1),
+        "r_precision": total(within) / r,
+        "map_at_r": total(np.where(within, nth / ranks, 0)) / r,  # nth / rank is the precision at that rank
+        "mrr": total(first / ranks),
+    }
+    best = np.concatenate(
+        [[1.0], np.cumsum(1 / np.log2(np.arange(2, max(ks) + 2)))]
+    )  # gain of k positives in a row
+    best[0] = 1.0  # a query without a positive: 0 / 1
+    for k in ks:
+        out[f"recall_at_{k}"] = total(first & (ranks <= k))
+        out[f"ndcg_at_{k}"] = (
+            total(np.where(ranks <= k, 1 / np.log2(ranks + 1), 0)) / best[np.minimum(counts, k)]
+        )
+    return out
+
+
+def _checked(ks: Sequence[int]) -> tuple[int, ...]:
+    out = tuple(dict.fromkeys(int(k) for k in ks))
+    if not out or min(out) < 1 or any(int(k) != k for k in ks):
+        raise ValueError(f"ks is {tuple(ks)}; expected at least one whole number, each 1 or more.")
+    return out
+
+
+def _object_array(values: list[Any]) -> NDArray[Any]:
+    out = np.empty(len(values), dtype=object)
+    out[:] = values
+    return out
+
+
+def _shown(
+    blocks: Iterable[Ranks], progress: bool | Callable[[Iterable[Any]], Iterable[Any]]
+) -> Iterable[Ranks]:
+    return progress(blocks) if callable(progress) else blocks
