@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from .files import written_whole
-from .inputs import as_columns, as_embeddings, as_labels, as_texts, as_thumbnails
+from .inputs import as_columns, as_embeddings, as_labels, as_texts
 from .sprite import grid, save_png
+from .thumbnails import as_thumbnails
 
 _WIDEST = (
     8192  # pixels; the projector draws nothing from a wider sprite, since graphics cards refuse the texture

@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .inputs import as_embeddings, as_labels, as_thumbnails, class_codes, is_ink
+from .inputs import as_embeddings, as_labels, class_codes
 from .projections import project
 from .style import COLORS, QUIET, VIVID, bare, figure, shown, tinted
+from .thumbnails import as_thumbnails, is_ink, taken
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -72,7 +73,7 @@ def plot(
         chosen = np.sort(random.choice(len(values), VIVID, replace=False))
     kept = np.sort(random.choice(rows, most, replace=False)) if rows > most else np.arange(rows)
     codes = codes[kept]
-    thumbnails = None if images is None else as_thumbnails([images[int(i)] for i in kept], len(kept), 48)
+    thumbnails = None if images is None else as_thumbnails(taken(images, kept), len(kept), 48)
 
     two = len(panels) == 2
     under = f"{len(kept):,} of {rows:,} items" if len(kept) < rows else f"{rows:,} items"

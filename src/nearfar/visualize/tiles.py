@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .inputs import as_embeddings, as_labels, as_texts, as_thumbnails, class_codes, is_ink
+from .inputs import as_embeddings, as_labels, as_texts, class_codes
 from .neighbors import nearest_neighbors, ranked
 from .style import FAINT, INK, RIGHT, WRONG, bare, figure, shown, tinted
+from .thumbnails import as_thumbnails, is_ink
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
