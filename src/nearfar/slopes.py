@@ -71,7 +71,7 @@ def all_triplets(xp: Backend, distances: Tensor, pairs: Pairs, gap: Gap, *, with
     total, active, slope = _by_positive(xp, fixed, pairs, step, by_sorting)
     valid = active
     if within is None:
-        valid = xp.sum(pairs.positive, axis=1) * xp.sum(pairs.negative, axis=1)
+        valid = xp.count(pairs.positive, distances) * xp.count(pairs.negative, distances)
     return Terms(xp.attach_slope(total, slope, distances), xp.astype(valid, total), active)
 
 
@@ -87,7 +87,7 @@ def weighted_negatives(xp: Backend, distances: Tensor, pairs: Pairs, gap: Gap, w
 
     fixed = xp.stop_gradient(distances)
     total, active, slope = _by_positive(xp, fixed, pairs, step, None)
-    valid = xp.where(xp.any(pairs.negative, axis=1), xp.sum(pairs.positive, axis=1), 0.0)
+    valid = xp.where(xp.any(pairs.negative, axis=1), xp.count(pairs.positive, distances), 0.0)
     return Terms(xp.attach_slope(total, slope, distances), xp.astype(valid, total), active)
 
 
@@ -113,7 +113,7 @@ def semihard(xp: Backend, distances: Tensor, pairs: Pairs, gap: Gap) -> Terms:
         return (total + value, count + xp.astype(value > 0, value), slope), steepness
 
     total, active, slope = _by_positive(xp, fixed, pairs, step, _semihard_by_sorting(xp, gap))
-    valid = xp.where(has_negative, xp.sum(pairs.positive, axis=1), 0.0)
+    valid = xp.where(has_negative, xp.count(pairs.positive, distances), 0.0)
     return Terms(xp.attach_slope(total, slope, distances), xp.astype(valid, total), active)
 
 
@@ -127,13 +127,13 @@ def _by_positive(xp: Backend, distances: Tensor, pairs: Pairs, step: Callable, b
     infinite = xp.full_like(distances, float("inf"))
     positives = xp.where(pairs.positive, distances, infinite)
     negatives = xp.where(pairs.negative, distances, infinite)
-    num_positives = xp.sum(pairs.positive, axis=1)
+    num_positives = xp.count(pairs.positive, distances)
     most = xp.max(num_positives)
 
     if xp.readable(distances):
         most = int(most)
         if by_sorting is not None and most > _MOST_PASSES:
-            return by_sorting(distances, positives, negatives, pairs, num_positives)
+            return by_sorting(distances, positives, negatives, *pairs, num_positives)
         return over_positives(xp, positives, negatives, step, _start(xp, negatives), most)
     if by_sorting is None:
         return over_positives(xp, positives, negatives, step, _start(xp, negatives))
@@ -146,7 +146,8 @@ def _by_positive(xp: Backend, distances: Tensor, pairs: Pairs, step: Callable, b
         distances,
         positives,
         negatives,
-        pairs,
+        pairs.positive,
+        pairs.negative,
         num_positives,
     )
 
@@ -203,7 +204,8 @@ def _over_any_positives(xp: Backend, positives: Tensor, negatives: Tensor, step:
 
 
 def _count_by_sorting(xp: Backend, margin: float, semihard_only: bool) -> Callable:
-    def count(distances: Tensor, positives: Tensor, negatives: Tensor, pairs: Pairs, num_positives: Tensor) -> tuple:
+    def count(distances: Tensor, positives: Tensor, negatives: Tensor, *rest: Tensor) -> tuple:
+        is_positive, is_negative, num_positives = rest
         positives, negatives = xp.sort(positives), xp.sort(negatives)
         # negatives nearer than d_ap + margin (and beyond d_ap); positives beyond d_an - margin (and nearer than d_an)
         of_positive = xp.astype(xp.searchsorted(negatives, distances + margin), distances)
@@ -213,8 +215,8 @@ def _count_by_sorting(xp: Backend, margin: float, semihard_only: bool) -> Callab
             of_negative = of_negative + xp.astype(xp.searchsorted(positives, distances), distances)
         else:
             of_negative = of_negative + xp.astype(num_positives, distances)[:, None]
-        of_positive = xp.where(pairs.positive, of_positive, 0.0)
-        slope = of_positive - xp.where(pairs.negative, of_negative, 0.0)
+        of_positive = xp.where(is_positive, of_positive, 0.0)
+        slope = of_positive - xp.where(is_negative, of_negative, 0.0)
         active = xp.sum(of_positive, axis=1)
         return xp.sum(slope * distances, axis=1) + margin * active, active, slope
 
@@ -222,15 +224,16 @@ def _count_by_sorting(xp: Backend, margin: float, semihard_only: bool) -> Callab
 
 
 def _semihard_by_sorting(xp: Backend, gap: Gap) -> Callable:
-    def select(distances: Tensor, positives: Tensor, negatives: Tensor, pairs: Pairs, num_positives: Tensor) -> tuple:
+    def select(distances: Tensor, positives: Tensor, negatives: Tensor, *rest: Tensor) -> tuple:
+        is_positive, is_negative, _ = rest
         order = xp.argsort(negatives)
         in_order = xp.take_along_rows(negatives, order)
-        num_negatives = xp.sum(pairs.negative, axis=1)[:, None]
+        num_negatives = xp.count(is_negative, distances)[:, None]
         beyond = xp.searchsorted(in_order, distances, side="right")
         last = xp.astype(num_negatives, distances) - 1
         place = xp.astype(beyond, distances)
         place = xp.astype(xp.where(place > last, xp.relu(last + 0 * place), place), order)
-        real = pairs.positive & (num_negatives > 0)
+        real = is_positive & (num_negatives > 0)
         difference = xp.where(real, distances - xp.where(real, xp.take_along_rows(in_order, place), 0.0), 0.0)
         value = xp.where(real, gap.value(xp, difference), 0.0)
         steepness = xp.where(real, gap.slope(xp, difference, value), 0.0)

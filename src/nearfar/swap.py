@@ -62,7 +62,7 @@ def swapped_triplets(
 
         zero = xp.zeros_like(scale)
         state = (zero, zero, zero, xp.zeros_like(cross), xp.zeros_like(distances))
-        most = int(xp.max(xp.sum(pairs.positive, axis=1))) if xp.readable(distances) else None
+        most = int(xp.max(xp.count(pairs.positive, distances))) if xp.readable(distances) else None
         return over_positives(xp, positives, distances, step, state, most)
 
     def backward(upstream: Tensor, distances: Tensor, cross: Tensor) -> tuple[Tensor, Tensor]:
@@ -110,7 +110,7 @@ def _chooser(
 
     def share(d: Tensor, chosen: Tensor, of: Tensor) -> Tensor:
         # equally far positives share the anchor's one triplet
-        ties = xp.sum(pairs.positive & (distances == of[:, None]), axis=1)
+        ties = xp.count(pairs.positive & (distances == of[:, None]), distances)
         return xp.where((d == of)[:, None], chosen / xp.where(ties > 0, ties, 1.0)[:, None], 0.0)
 
     return {

@@ -64,8 +64,11 @@ def minimum(x, y):
 
 
 def sum(x, *, axis=None, where=None):
-    x = x.astype(jnp.float32) if x.dtype == bool else x
     return jnp.sum(x, axis=axis, where=where)
+
+
+def count(x, like):
+    return jnp.sum(x, axis=1, dtype=like.dtype)
 
 
 def mean(x, *, axis=None):

@@ -66,9 +66,11 @@ def sigmoid(x):
 
 
 def sum(x, *, axis=None, where=None):
-    if x.dtype == bool:
-        x = x.astype(np.float32)
     return np.sum(x, axis=axis, where=True if where is None else where)
+
+
+def count(x, like):
+    return np.count_nonzero(x, axis=1).astype(like.dtype)
 
 
 def mean(x, *, axis=None):

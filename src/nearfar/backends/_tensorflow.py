@@ -66,9 +66,11 @@ def minimum(x, y):
 
 
 def sum(x, *, axis=None, where=None):
-    if x.dtype == tf.bool:
-        x = tf.cast(x, tf.float32)
     return tf.reduce_sum(x if where is None else tf.where(where, x, 0), axis=axis)
+
+
+def count(x, like):
+    return tf.reduce_sum(tf.cast(x, like.dtype), axis=1)
 
 
 def mean(x, *, axis=None):
@@ -202,7 +204,7 @@ def map_rows(function, rows, shared, *, block, summed):
 def _blocks(inputs, num_rows, block):
     """How many whole blocks there are, a function that cuts block `number` out, and the rows that remain."""
     count = shape(inputs[0])[0]
-    whole = count // block
+    whole = (count - 1) // block  # at least one row remains: no reduction ever sees an empty block
 
     def cut(number):
         # tf.slice with a fixed size: a sliced range of a traced start has no static shape under XLA

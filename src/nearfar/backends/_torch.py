@@ -73,8 +73,11 @@ def minimum(x, y):
 def sum(x, *, axis=None, where=None):
     if where is not None:
         x = torch.where(where, x, 0)
-    kind = torch.float32 if x.dtype == torch.bool else None
-    return x.sum(dtype=kind) if axis is None else x.sum(dim=axis, dtype=kind)
+    return x.sum() if axis is None else x.sum(dim=axis)
+
+
+def count(x, like):
+    return x.sum(dim=1, dtype=like.dtype)
 
 
 def mean(x, *, axis=None):

@@ -111,7 +111,11 @@ class Backend(Protocol):
 
     # -- reductions; where= leaves the rest out ------------------------------------------------------------
     def sum(self, x: Tensor, /, *, axis: int | None = None, where: Tensor | None = None) -> Tensor:
-        """Sum; 0 of nothing. Booleans are counted in float32."""
+        """Sum of numbers; 0 of nothing."""
+        ...
+
+    def count(self, x: Tensor, like: Tensor, /) -> Tensor:
+        """(a, r) bool -> (a,): how many hold in each row, in the dtype of `like` so that it joins the arithmetic."""
         ...
 
     def mean(self, x: Tensor, /, *, axis: int | None = None) -> Tensor:

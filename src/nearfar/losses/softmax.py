@@ -56,7 +56,7 @@ def supcon_loss(
     def terms(distances: Tensor, pairs: Pairs) -> Terms:
         xp = backend_of(distances)
         logits = -distances / temperature
-        count = xp.sum(pairs.positive, axis=1)
+        count = xp.count(pairs.positive, logits)
         valid = count > 0
         whole = xp.logsumexp(logits, axis=1, where=pairs.positive | pairs.negative)
         mean = xp.sum(logits, axis=1, where=pairs.positive) / xp.where(valid, count, 1.0)
