@@ -6,58 +6,108 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from .space import Space
+from .neighbors import nearest
+from .space import Distance, Space
 
-__all__ = ["Ranks", "positive_ranks"]
+__all__ = ["BEYOND", "Ranks", "Task", "positive_ranks"]
 
-_BLOCK = 1 << 23  # distances in memory at once
+BEYOND = np.iinfo(np.int64).max  #: a rank that nobody asked for
+_FEW = 256  # nearest references that are cheaper to find than a row is to sort
+_ROWS = 1024  # queries at once
+_BLOCK = 1 << 23  # distances at once where rows are sorted, 64 MB
 
 
 class Ranks(NamedTuple):
-    """The positives of a block of queries, query by query, nearest first."""
+    """The positives of some queries, query by query, nearest first."""
 
-    queries: slice  #: which queries
-    counts: NDArray[np.int64]  #: (b,) how many positives each has
-    ranks: NDArray[np.int64]  #: (sum of counts,) rank of each positive among all references, from 1
+    queries: NDArray[np.int64]  #: (b,) positions of the queries
+    counts: NDArray[np.int64]  #: (b,) how many positives each has, at least 1
+    ranks: NDArray[
+        np.int64
+    ]  #: (sum of counts,) rank of each positive among all references, from 1, or `BEYOND`
 
 
-def positive_ranks(
-    space: Space,
-    queries: NDArray[Any],
-    codes: NDArray[np.int64],
-    reference_codes: NDArray[np.int64],
-    itself: bool,
-) -> Iterator[Ranks]:
-    """Ranks of the references with the query's label, block by block.
+class Task(NamedTuple):
+    """Queries, references, and their labels as numbers from 0."""
 
-    References at equal distances rank in the order of their position.
+    queries: NDArray[Any]  #: (q, d)
+    codes: NDArray[np.int64]  #: (q,)
+    references: NDArray[Any]  #: (r, d)
+    reference_codes: NDArray[np.int64]  #: (r,)
+    itself: bool  #: whether the queries are the references, so that each leaves itself out
+    distance: Distance
+
+
+def positive_ranks(task: Task, depth: int) -> Iterator[Ranks]:
+    """Ranks of the references with the query's label; references at equal distances rank by their position.
+
+    All ranks up to `depth`, up to the number of positives, and of the nearest positive are given. Queries
+    with few positives look at their nearest references alone, the others sort their row.
 
     Args:
-        space: the references.
-        queries: (q, d).
-        codes: (q,) labels of the queries as numbers from 0.
-        reference_codes: (r,) likewise.
-        itself: whether the queries are the references, so that each leaves itself out.
+        task: what to rank.
+        depth: up to which rank all ranks are wanted.
     """
-    classes = int(max(codes.max(initial=-1), reference_codes.max(initial=-1))) + 1
-    members = np.argsort(reference_codes, kind="stable")
-    ends = np.cumsum(np.bincount(reference_codes, minlength=classes))
-    members_of = np.split(members, ends[:-1]) if classes else []
-    step = max(1, _BLOCK // max(1, len(reference_codes)))
-    for start in range(0, len(queries), step):
-        part = slice(start, min(start + step, len(queries)))
-        values, error = space.block(queries[part])
-        if itself:
-            values[np.arange(len(values)), np.arange(part.start, part.stop)] = np.inf
-        ordered = np.sort(values, axis=1)
+    sizes = np.bincount(task.reference_codes, minlength=int(task.codes.max(initial=-1)) + 1)
+    counts = sizes[task.codes] - task.itself
+    wanted = np.where(counts > 0, np.maximum(counts, min(depth, len(task.references))), 0)
+    most = min(_FEW, len(task.references) // 16)
+    few = np.flatnonzero((wanted > 0) & (wanted <= most))
+    few = few[
+        np.argsort(wanted[few], kind="stable")
+    ]  # each block then looks no further than its queries need
+    missed = []
+    space = Space(task.references, task.distance, np.float32) if len(few) else None
+    for start in range(0, len(few), _ROWS):
+        assert space is not None
+        rows = few[start : start + _ROWS]
+        near, hit = _near_ranks(space, task, rows, counts[rows], int(wanted[rows].max()))
+        missed.append(rows[~hit])
+        yield near
+    del space
+    rest = np.concatenate([np.flatnonzero(wanted > most), *missed])
+    if len(rest):
+        yield from _all_ranks(task, np.sort(rest))
+
+
+def _near_ranks(
+    space: Space, task: Task, rows: NDArray[np.int64], counts: NDArray[np.int64], k: int
+) -> tuple[Ranks, NDArray[np.bool_]]:
+    """Ranks within the k nearest, of the queries with a positive there; and which those are."""
+    positions = nearest(space, task.queries[rows], k, leave_out=rows if task.itself else None)[1]
+    hits = task.reference_codes[positions] == task.codes[rows][:, None]
+    some = hits.any(axis=1)
+    rows, counts, hits = rows[some], counts[some], hits[some]
+    query, place = np.nonzero(hits)
+    found = hits.sum(axis=1)
+    ranks = np.full(int(counts.sum()), BEYOND)
+    nth = np.arange(len(query)) - np.repeat(np.cumsum(found) - found, found)
+    ranks[(np.cumsum(counts) - counts)[query] + nth] = place + 1
+    return Ranks(rows, counts, ranks), some
+
+
+def _all_ranks(task: Task, rows: NDArray[np.int64]) -> Iterator[Ranks]:
+    """Ranks of all positives, from the sorted distances of each query."""
+    space = Space(task.references, task.distance)
+    members = np.argsort(task.reference_codes, kind="stable")
+    ends = np.cumsum(np.bincount(task.reference_codes, minlength=int(task.codes.max()) + 1))
+    members_of = np.split(members, ends[:-1])
+    step = max(1, _BLOCK // len(task.references))
+    room, sorting = np.empty((2, step * len(task.references)))
+    for start in range(0, len(rows), step):
+        part = rows[start : start + step]
+        values, error = space.block(task.queries[part], out=room)
+        if task.itself:
+            values[np.arange(len(part)), part] = np.inf
+        ordered = sorting[: values.size].reshape(values.shape)
+        ordered[...] = values
+        ordered.sort(axis=1)
         found = []
-        for i, query in enumerate(range(part.start, part.stop)):
-            columns = members_of[codes[query]]
-            if itself:
-                columns = columns[columns != query]
-            found.append(_ranks(space, queries[query], values[i], ordered[i], 2 * error[i], columns))
-        counts = np.array([len(ranks) for ranks in found])
-        yield Ranks(part, counts, np.concatenate(found))
+        for i, row in enumerate(part):
+            columns = members_of[task.codes[row]]
+            columns = columns[columns != row] if task.itself else columns
+            found.append(_ranks(space, task.queries[row], values[i], ordered[i], 2 * error[i], columns))
+        yield Ranks(part, np.array([len(ranks) for ranks in found]), np.concatenate(found))
 
 
 def _ranks(
@@ -107,9 +157,7 @@ def _settled(
     among = np.flatnonzero(close)
     distances = values[among]
     if slack > 0:
-        twins = space.twins()[among]
-        distinct, inverse = np.unique(twins, return_inverse=True)
-        distances = space.exact(query, distinct)[inverse.reshape(-1)]
+        distances = space.exact(query, among)
     order = np.lexsort((among, distances))
     place = np.empty(len(values), np.int64)
     place[among[order]] = np.arange(len(among))

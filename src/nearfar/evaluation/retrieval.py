@@ -1,6 +1,6 @@
 """Retrieval: do the nearest references of a query have its label?"""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -9,8 +9,10 @@ from numpy.typing import NDArray
 
 from .arrays import as_codes, as_embeddings, as_labels
 from .bootstrap import intervals_of_means
-from .ranks import Ranks, positive_ranks
-from .space import Distance, Space, check_distance
+from .distances import check_distance
+from .progress import Progress, progress_bar
+from .ranks import Ranks, Task, positive_ranks
+from .space import Distance
 
 __all__ = ["Retrieval", "retrieval"]
 
@@ -109,7 +111,7 @@ def retrieval(
     reference_labels: Any = None,
     ks: Sequence[int] = (1, 5, 10),
     distance: Distance = "euclidean",
-    progress: bool | Callable[[Iterable[Any]], Iterable[Any]] = False,
+    progress: Progress = False,
 ) -> Retrieval:
     """Rank all references for every query, exactly, and measure where those with the query's label come.
 
@@ -135,7 +137,7 @@ def retrieval(
         ks: the ks of `recall_at` and `ndcg_at`; one larger than the number of references means all of them.
         distance: `"euclidean"`, `"squared_euclidean"`, `"cosine"` (1 - cosine), `"manhattan"`, `"chebyshev"`,
             `"dot"` (minus the inner product), or a function of (a, d), (r, d) arrays to (a, r) distances.
-        progress: whether to show a bar (needs tqdm), or a function that wraps an iterable to show one.
+        progress: whether to show a bar (where tqdm is installed), or a function of (queries done, queries).
 
     Returns:
         The measures; all 0 with `queries` 0 where no query has a positive.
@@ -162,22 +164,28 @@ def retrieval(
         missing = "reference_labels" if reference_labels is None else "references"
         raise ValueError(f"{missing} is missing; expected references and reference_labels, both or neither.")
     if itself:
-        others, (names, (codes,)) = queries, as_codes(query_labels)
-        other_codes = codes
+        names, (codes,) = as_codes(query_labels)
+        task = Task(queries, codes, queries, codes, True, distance)
     else:
         others = as_embeddings(references, "references")
         if others.shape[1] != queries.shape[1]:
             raise ValueError(
-                f"references has {others.shape[1]} columns but embeddings {queries.shape[1]}; expected as many."
+                f"references has {others.shape[1]} columns but embeddings {queries.shape[1]}; "
+                "expected as many."
             )
         other_labels = as_labels(reference_labels, len(others), "reference_labels", "references")
         names, (codes, other_codes) = as_codes(query_labels, other_labels)
-    blocks = positive_ranks(Space(others, distance).keep(), queries, codes, other_codes, itself)
-    parts = [_measure(block, ks) for block in _shown(blocks, progress)]
-    counts = np.concatenate([part["counts"] for part in parts]) if parts else np.zeros(0, np.int64)
-    rows = np.flatnonzero(counts)
-    values = {key: np.concatenate([part[key] for part in parts])[rows] for key in _keys(ks)} if parts else {}
-    values = values or {key: np.zeros(0) for key in _keys(ks)}
+        task = Task(queries, codes, others, other_codes, False, distance)
+    values = {key: np.zeros(len(queries)) for key in _keys(ks)}
+    counted = np.zeros(len(queries), bool)
+    with progress_bar(progress, len(queries), "retrieval") as advance:
+        for block in positive_ranks(task, max(ks)):
+            counted[block.queries] = True
+            for key, value in _measure(block, ks).items():
+                values[key][block.queries] = value
+            advance(len(block.queries))
+    rows = np.flatnonzero(counted)
+    values = {key: value[rows] for key, value in values.items()}
     mean = {key: float(value.mean()) if len(rows) else 0.0 for key, value in values.items()}
     return Retrieval(
         precision_at_1=mean["precision_at_1"],
@@ -188,7 +196,7 @@ def retrieval(
         ndcg_at={k: mean[f"ndcg_at_{k}"] for k in ks},
         queries=len(rows),
         queries_without_positive=len(queries) - len(rows),
-        references=len(others),
+        references=len(task.references),
         per_query=values,
         query_labels=[names[code] for code in codes[rows]],
         query_rows=rows,
@@ -201,35 +209,31 @@ def _keys(ks: tuple[int, ...]) -> list[str]:
 
 
 def _measure(block: Ranks, ks: tuple[int, ...]) -> dict[str, NDArray[Any]]:
-    """Each query's values from the ranks of its positives; 0 where it has none."""
+    """Each query's values from the ranks of its positives."""
     counts, ranks = block.counts, block.ranks
-    query = np.repeat(np.arange(len(counts)), counts)
-    nth = (
-        np.arange(len(ranks)) - np.repeat(np.cumsum(counts) - counts, counts) + 1
-    )  # 1 for the nearest positive
+    starts = np.cumsum(counts) - counts
+    first, r = ranks[starts], np.repeat(counts, counts)
+    nth = np.arange(len(ranks)) - np.repeat(starts, counts) + 1  # 1 for the nearest positive
+    within = ranks <= r
 
-    def total(values: NDArray[Any]) -> NDArray[np.float64]:
-        return np.bincount(query, values, minlength=len(counts))
+    def total(terms: NDArray[Any]) -> NDArray[np.float64]:
+        return np.add.reduceat(terms, starts, dtype=np.float64)
 
-    r = np.maximum(counts, 1)
-    within = ranks <= counts[query]
-    first = nth == 1
     out: dict[str, NDArray[Any]] = {
-        "counts": counts,
-        "precision_at_1": total(ranks == 1),
-        "r_precision": total(within) / r,
-        "map_at_r": total(np.where(within, nth / ranks, 0)) / r,  # nth / rank is the precision at that rank
-        "mrr": total(first / ranks),
+        "precision_at_1": first == 1,
+        "r_precision": total(within) / counts,
+        "map_at_r": total(np.where(within, nth / ranks, 0))
+        / counts,  # nth / rank is the precision at that rank
+        "mrr": 1 / first,
     }
-    best = np.concatenate(
-        [[1.0], np.cumsum(1 / np.log2(np.arange(2, max(ks) + 2)))]
-    )  # gain of k positives in a row
-    best[0] = 1.0  # a query without a positive: 0 / 1
+    most = max(int(counts.max()), 1)
+    best = np.cumsum(
+        1 / np.log2(np.arange(2, most + 2))
+    )  # gain of the first 1, 2, ... references, all positive
+    gain = 1 / np.log2(ranks + 1.0)
     for k in ks:
-        out[f"recall_at_{k}"] = total(first & (ranks <= k))
-        out[f"ndcg_at_{k}"] = (
-            total(np.where(ranks <= k, 1 / np.log2(ranks + 1), 0)) / best[np.minimum(counts, k)]
-        )
+        out[f"recall_at_{k}"] = first <= k
+        out[f"ndcg_at_{k}"] = total(np.where(ranks <= k, gain, 0)) / best[np.minimum(counts, k) - 1]
     return out
 
 
@@ -244,9 +248,3 @@ def _object_array(values: list[Any]) -> NDArray[Any]:
     out = np.empty(len(values), dtype=object)
     out[:] = values
     return out
-
-
-def _shown(
-    blocks: Iterable[Ranks], progress: bool | Callable[[Iterable[Any]], Iterable[Any]]
-) -> Iterable[Ranks]:
-    return progress(blocks) if callable(progress) else blocks

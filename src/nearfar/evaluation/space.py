@@ -1,11 +1,9 @@
-"""Distances from queries to all references, in blocks: quickly from matrix products, and exactly where it
-matters.
+"""Distances from queries to references: quickly from matrix products, and exactly where it matters.
 
-A matrix product gives every distance of a block with an error that is known beforehand. Two references whose
-values differ by more than that error are in the right order; the few that differ by less are taken again one
-by one, as a float64 sum over differences. What counts is always the latter, so the ranking does not depend on
-block sizes, on the BLAS or on the number of threads, and rows that lie close together do not come out as
-ties.
+A matrix product gives every distance of a block with an error that is bounded beforehand. Two references
+whose values differ by more than that are in the right order; the few that differ by less are taken again one
+by one, as a float64 sum over differences. Only the latter count, so a ranking does not depend on block sizes,
+the BLAS or the number of threads, and rows that lie close together do not come out as ties.
 """
 
 from collections.abc import Callable
@@ -14,11 +12,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["NAMES", "Space", "distances_of_pairs"]
+from .distances import NAMES, check_distance, distances_of_pairs, normalised
 
-NAMES = ("euclidean", "squared_euclidean", "cosine", "manhattan", "chebyshev", "dot")
+__all__ = ["NAMES", "Columns", "Distance", "Space"]
+
 Distance = str | Callable[[Any, Any], Any]
+Columns = slice | NDArray[np.int64]
 _CHUNK = 1 << 20  # numbers taken to float64 at once
+_ALL = slice(None)
 
 
 class Space:
@@ -27,69 +28,82 @@ class Space:
     Args:
         references: (r, d) float32 or float64, finite.
         distance: one of `NAMES`, or a function of (a, d), (r, d) to (a, r).
-        dtype: of the matrix products; float64 leaves almost nothing to settle, float32 is twice as quick.
+        dtype: of the matrix products. float32 is twice as quick, float64 leaves almost nothing to settle.
+        keep: whether to hold the references in that dtype at once, for many blocks, instead of block by
+            block.
     """
 
-    def __init__(self, references: NDArray[Any], distance: Distance = "euclidean", dtype: Any = np.float64):
+    def __init__(
+        self,
+        references: NDArray[Any],
+        distance: Distance = "euclidean",
+        dtype: Any = np.float64,
+        keep: bool = True,
+    ):
         check_distance(distance)
         self.references = references
         self.distance = distance
         self.dtype = np.dtype(dtype)
+        self._centred = distance in ("euclidean", "squared_euclidean")
         self._twins: NDArray[np.int64] | None = None
-        self._kept: tuple[NDArray[Any], NDArray[Any]] | None = None
-        count, width = references.shape
-        self._centre = np.zeros(width)
-        if distance in ("euclidean", "squared_euclidean") and count:
-            self._centre = references.mean(axis=0, dtype=np.float64)
-        self._scale, self._largest = 1.0, 1.0
-        if self.by_product and distance != "cosine":
-            starts = range(0, count, _CHUNK // max(width, 1) + 1)
-            step = starts.step
-            largest = max((self._norms(references[i : i + step]).max() for i in starts), default=0.0)
-            # a power of two changes no digit, and keeps squares of tiny or huge rows within float32
-            self._scale = float(2.0 ** -np.frexp(largest)[1]) if largest > 0 else 1.0
-            self._largest = float(largest * self._scale)
+        self._kept: NDArray[Any] | None = None
+        self._wide: Space | None = None
+        if self.by_product:
+            self._measure(references)
+            self._kept = references if self._raw else self._shifted(references) if keep else None
 
     @property
     def by_product(self) -> bool:
         """Whether distances come from a matrix product, and so with an error to settle."""
-        return self.distance in ("euclidean", "squared_euclidean", "cosine", "dot")
+        return self._centred or self.distance in ("cosine", "dot")
 
     def block(
-        self, queries: NDArray[Any], start: int = 0, stop: int | None = None
-    ) -> tuple[NDArray[Any], NDArray[Any]]:
-        """Values that order the references `start:stop` of each query, and how far each row's may be off.
+        self, queries: NDArray[Any], columns: Columns = _ALL, out: NDArray[Any] | None = None
+    ) -> tuple[NDArray[Any], NDArray[np.float64]]:
+        """Values that order some references by their distance from each query.
+
+        Args:
+            queries: (a, d).
+            columns: which references; all when left out.
+            out: memory for the values, flat, where they come from a product: fresh pages cost as much as the
+                product.
 
         Returns:
-            (a, r) values that grow with the distance, and (a,) bounds on their error, 0 where they are the
-            distances.
+            (a, r) values, and (a,) bounds on their error, 0 where the values are the distances themselves.
         """
-        references = self.references[start:stop]
         if callable(self.distance):
-            values = np.asarray(self.distance(queries, references))
-            if values.shape != (len(queries), len(references)):
-                raise ValueError(
-                    f"distance returned shape {values.shape} for {queries.shape} and {references.shape}; "
-                    f"expected ({len(queries)}, {len(references)})."
-                )
-            return np.array(values, dtype=np.result_type(values.dtype, np.float32)), np.zeros(len(queries))
+            return _checked(
+                self.distance(queries, self.references[columns]), queries, self.references[columns]
+            )
         if not self.by_product:
-            return self._by_coordinate(queries, references), np.zeros(len(queries))
-        left = self._prepared(queries)
-        right, squares = self._prepared_references(start, stop)
+            values = by_coordinate(queries, self.references[columns], self.distance == "manhattan")
+            return values, np.zeros(len(queries))
+        left = self._unit(queries) if self.distance == "cosine" else self._shifted(queries)
+        right = self._shifted(self.references[columns]) if self._kept is None else self._kept[columns]
         norms = np.sqrt(np.einsum("nd,nd->n", left, left, dtype=np.float64))
+        if (
+            self.dtype == np.float32 and not norms.max(initial=0) < 1e15
+        ):  # products could pass the range of float32
+            self._wide = self._wide or Space(self.references, self.distance, keep=False)
+            return self._wide.block(queries, columns)
         unit, width = np.finfo(self.dtype).eps / 2, queries.shape[1]
-        if self.distance in ("cosine", "dot"):
-            # d roundings of a product, and some of each coordinate
-            return -left @ right.T, 1.01 * unit * (width + 4) * norms * self._largest
-        values = (-2 * left) @ right.T
-        values += squares
-        # |2 x.y| <= (|x| + |y|)^2 / 2 takes d roundings; coordinates, norm and sum take four more
-        return values, 1.01 * unit * (0.5 * width + 4) * (norms + self._largest) ** 2
+        if self.distance == "dot":
+            return _product(-left, right, out), 1.01 * unit * (width + 4) * norms * self._longest
+        if self.distance == "cosine":
+            values = _product(-left, right, out)
+            values *= self._weights[columns]
+            return values, 1.01 * unit * (width + 6) * norms
+        values = _product(-2 * left, right, out)
+        values += self._weights[columns]
+        # the product takes d roundings, its factors, the norm and the sum a few more
+        return values, 1.01 * unit * ((2 * width + 8) * norms * self._longest + 3 * self._farthest**2)
 
     def exact(self, query: NDArray[Any], columns: NDArray[np.int64]) -> NDArray[np.float64]:
-        """Float64 distances of one query (d,) to some references; equal rows give equal distances."""
-        return self.pairs(query[None], np.zeros(len(columns), np.int64), columns)
+        """Float64 distances of one query (d,) to some references; equal rows have equal distances, at one's
+        cost."""
+        distinct, inverse = np.unique(self._first_of_equal()[columns], return_inverse=True)
+        distances = self.pairs(query[None], np.zeros(len(distinct), np.int64), distinct)
+        return distances[inverse.reshape(-1)]
 
     def pairs(
         self, queries: NDArray[Any], rows: NDArray[np.int64], columns: NDArray[np.int64]
@@ -97,8 +111,7 @@ class Space:
         """Float64 distances of `queries[rows]` to `references[columns]`, pair by pair."""
         return distances_of_pairs(queries, self.references, rows, columns, self.distance)
 
-    def twins(self) -> NDArray[np.int64]:
-        """For each reference the first one that equals it: what many equal rows cost is then that of one."""
+    def _first_of_equal(self) -> NDArray[np.int64]:
         if self._twins is None:
             rows = np.ascontiguousarray(self.references + 0)  # -0 equals 0
             keys = rows.view(np.dtype((np.void, rows.dtype.itemsize * max(rows.shape[1], 1)))).reshape(-1)
@@ -106,94 +119,85 @@ class Space:
             self._twins = first[inverse.reshape(-1)]
         return self._twins
 
-    def keep(self) -> "Space":
-        """Prepares all references once, for many blocks: costs their memory again, in `dtype`."""
-        if self.by_product:
-            self._kept = self._prepared_references(0, None)
-        return self
+    def _measure(self, references: NDArray[Any]) -> None:
+        """The centre, the scale and the norms: one pass over the references, or two."""
+        count, width = references.shape
+        self._centre = np.zeros(width)
+        if self._centred and count:
+            self._centre = references.mean(axis=0, dtype=np.float64)
+        squares = np.empty(count)
+        for part in _parts(count, width):
+            shifted = references[part] - self._centre
+            squares[part] = np.einsum("nd,nd->n", shifted, shifted)
+        farthest, offset = float(np.sqrt(squares.max(initial=0))), float(np.linalg.norm(self._centre))
+        nearest = float(np.sqrt(squares.min(initial=farthest**2))) if self.distance == "cosine" else farthest
+        # references serve as they are, unless a common offset many times their spread would cost digits, or squares
+        # pass the range of float32
+        sane = 1e-12 < nearest <= farthest < 1e12 and offset <= 2 * farthest
+        self._raw = sane and references.dtype == self.dtype
+        self._scale = 1.0
+        if farthest and not self._raw:
+            self._scale = float(2.0 ** -np.frexp(farthest)[1])  # a power of two loses no digit
+        self._farthest = farthest * self._scale
+        self._longest = self._farthest + (offset if self._raw else 0.0)
+        self._weights = (squares * self._scale**2).astype(self.dtype)
+        if self.distance == "cosine":
+            self._weights = (1 / np.sqrt(squares) if self._raw else np.ones(count)).astype(self.dtype)
 
-    def _prepared_references(self, start: int, stop: int | None) -> tuple[NDArray[Any], NDArray[Any]]:
-        if self._kept is not None:
-            return self._kept[0][start:stop], self._kept[1][start:stop]
-        rows = self._prepared(self.references[start:stop])
-        return rows, np.einsum("nd,nd->n", rows, rows, dtype=np.float64).astype(self.dtype)
-
-    def _prepared(self, rows: NDArray[Any]) -> NDArray[Any]:
+    def _unit(self, rows: NDArray[Any]) -> NDArray[Any]:
         out = np.empty(rows.shape, self.dtype)
-        step = _CHUNK // max(rows.shape[1], 1) + 1
-        for i in range(0, len(rows), step):
-            part = rows[i : i + step]
-            if self.distance == "cosine":
-                out[i : i + step] = normalised(part)
-            else:
-                out[i : i + step] = (part - self._centre) * self._scale
+        for part in _parts(*rows.shape):
+            out[part] = normalised(rows[part])
         return out
 
-    def _norms(self, rows: NDArray[Any]) -> NDArray[np.float64]:
-        shifted = rows - self._centre
-        return np.sqrt(np.einsum("nd,nd->n", shifted, shifted))
-
-    def _by_coordinate(self, queries: NDArray[Any], references: NDArray[Any]) -> NDArray[np.float64]:
-        """Manhattan and Chebyshev, one coordinate at a time: memory (a, r), and the same sum for equal
-        rows."""
-        left, right = queries.T.astype(np.float64), references.T.astype(np.float64)
-        total = np.zeros((len(queries), len(references)))
-        step = np.empty_like(total)
-        combine = np.add if self.distance == "manhattan" else np.maximum
-        for x, y in zip(left, right, strict=True):
-            np.subtract(x[:, None], y[None, :], out=step)
-            np.abs(step, out=step)
-            combine(total, step, out=total)
-        return total
+    def _shifted(self, rows: NDArray[Any]) -> NDArray[Any]:
+        """Rows in the dtype of the products, around the centre (cosine: of length 1)."""
+        if self.distance == "cosine":
+            return self._unit(rows)
+        out = np.empty(rows.shape, self.dtype)
+        for part in _parts(*rows.shape):
+            out[part] = (rows[part] - self._centre) * self._scale
+        return out
 
 
-def check_distance(distance: Distance) -> None:
-    """Raises where a distance is neither a known name nor a function."""
-    if not callable(distance) and distance not in NAMES:
-        raise ValueError(
-            f"distance {distance!r} is not known; expected one of {', '.join(NAMES)}, or a function."
-        )
-
-
-def normalised(rows: NDArray[Any]) -> NDArray[np.float64]:
-    """Rows of length 1 in float64; a row of zeros stays."""
-    rows = rows.astype(np.float64)
-    peak = np.abs(rows).max(axis=1, keepdims=True, initial=0)
-    rows /= np.where(peak > 0, peak, 1)  # squares of 1e-200 would be 0
-    norms = np.sqrt(np.einsum("nd,nd->n", rows, rows))[:, None]
-    return rows / np.where(norms > 0, norms, 1)
-
-
-def distances_of_pairs(
-    left: NDArray[Any], right: NDArray[Any], rows: NDArray[Any], columns: NDArray[Any], distance: Distance
-) -> NDArray[np.float64]:
-    """Float64 distances of `left[rows]` to `right[columns]`, (m,), in chunks of bounded memory."""
-    check_distance(distance)
-    out = np.empty(len(rows))
-    step = max(1, _CHUNK // max(1, left.shape[1]))
-    if callable(distance):
-        step = min(step, 256)  # a function of two sets gives (m, m), of which the diagonal is wanted
-    for start in range(0, len(rows), step):
-        part = slice(start, start + step)
-        out[part] = _paired(left[rows[part]], right[columns[part]], distance)
+def by_coordinate(left: NDArray[Any], right: NDArray[Any], summed: bool) -> NDArray[np.float64]:
+    """Manhattan (`summed`) or Chebyshev distances, one coordinate at a time: equal rows have equal
+    distances."""
+    x, y = left.T.astype(np.float64), right.T.astype(np.float64)
+    out = np.zeros((len(left), len(right)))
+    combine = np.add if summed else np.maximum
+    for i in range(0, len(left), 16):
+        for j in range(0, len(right), 8192):  # what is worked on stays in the cache
+            total = out[i : i + 16, j : j + 8192]
+            step = np.empty(total.shape)
+            for a, b in zip(x[:, i : i + 16, None], y[:, None, j : j + 8192], strict=True):
+                np.subtract(a, b, out=step)
+                np.abs(step, out=step)
+                combine(total, step, out=total)
     return out
 
 
-def _paired(x: NDArray[Any], y: NDArray[Any], distance: Distance) -> NDArray[np.float64]:
-    if callable(distance):
-        return np.diagonal(np.asarray(distance(x, y))).astype(np.float64)
-    if distance == "dot":
-        return -np.einsum("nd,nd->n", x.astype(np.float64), y.astype(np.float64))
-    if distance == "cosine":
-        x, y = normalised(x), normalised(y)
-        empty = ~(x.any(axis=1) & y.any(axis=1))
-        # half the squared distance of unit vectors keeps digits that 1 - cosine loses where they are close
-        return np.where(empty, 1.0, 0.5 * np.einsum("nd,nd->n", x - y, x - y))
-    difference = x.astype(np.float64)
-    difference -= y
-    if distance == "manhattan":
-        return np.abs(difference).sum(axis=1)
-    if distance == "chebyshev":
-        return np.abs(difference).max(axis=1, initial=0)
-    squared = np.einsum("nd,nd->n", difference, difference)
-    return np.sqrt(squared) if distance == "euclidean" else squared
+def _product(left: NDArray[Any], right: NDArray[Any], out: NDArray[Any] | None) -> NDArray[Any]:
+    shape = len(left), len(right)
+    if out is None or out.dtype != left.dtype:
+        return left @ right.T
+    return np.matmul(left, right.T, out=out[: shape[0] * shape[1]].reshape(shape))
+
+
+def _checked(
+    values: Any, queries: NDArray[Any], references: NDArray[Any]
+) -> tuple[NDArray[Any], NDArray[np.float64]]:
+    values = np.asarray(values)
+    if values.shape != (len(queries), len(references)):
+        raise ValueError(
+            f"distance returned shape {values.shape} for {queries.shape} and {references.shape}; "
+            f"expected ({len(queries)}, {len(references)})."
+        )
+    if not np.isfinite(values).all():
+        raise ValueError("distance returned NaN or infinity; expected finite numbers for finite rows.")
+    return np.array(values, np.result_type(values.dtype, np.float32)), np.zeros(len(queries))
+
+
+def _parts(count: int, width: int) -> list[slice]:
+    step = max(1, _CHUNK // max(width, 1))
+    return [slice(start, start + step) for start in range(0, count, step)]

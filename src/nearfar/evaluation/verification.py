@@ -9,8 +9,9 @@ from numpy.typing import NDArray
 
 from .arrays import as_array, as_codes, as_embeddings, as_labels
 from .bootstrap import resampled_counts, spread
+from .distances import check_distance, distances_of_pairs
 from .folds import best_threshold, by_folds, fold_numbers, threshold_of_far
-from .space import Distance, check_distance, distances_of_pairs
+from .space import Distance
 
 __all__ = ["Verification", "verification"]
 
@@ -339,7 +340,7 @@ def _all_distances(rows: NDArray[Any], left: Any, right: Any, distance: Distance
         except ImportError:
             pass
         else:
-            return pdist(rows.astype(np.float64), kinds[distance])
+            return pdist(rows.astype(np.float64), metric=kinds[distance])  # type: ignore[call-overload]
     return distances_of_pairs(rows, rows, left, right, distance)
 
 
