@@ -1,0 +1,223 @@
+"""`load`: find the kind of a source, split it, and check that an embedding can be learnt and measured on it."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal, get_args
+
+import numpy as np
+
+from . import splits
+from .builtin import BUILTIN
+from .samples import DataError, DataSet, Samples, Source, select
+
+__all__ = ["KINDS", "load"]
+
+Split = Literal["auto", "class", "sample", "given"]
+KINDS = (
+    "a built-in set (glyphs, digits), a folder of IDX files, a folder of class folders of images, .npz, .csv, .tsv or"
+    " .parquet"
+)
+_TABLES = (".csv", ".tsv", ".csv.gz", ".tsv.gz", ".parquet", ".pq")
+_FRACTION = 0.3
+
+
+def load(
+    source: str | Path,
+    *,
+    split: Split | str = "auto",
+    test_fraction: float | None = None,
+    label: str | None = None,
+    image_size: int | None = None,
+    skip_unreadable: bool = False,
+    skip_single: bool = False,
+    seed: int = 0,
+    limit: int | None = None,
+    cache_bytes: int = 1 << 30,
+) -> DataSet:
+    """A training and a test part of labelled images or feature rows.
+
+    Sources:
+
+    * `"glyphs"`: 400 characters in 16 typefaces, shipped with nearfar; the last 150 characters are never trained on.
+    * `"digits"`: scikit-learn's 1,797 digits. (A folder of that name is reached as `"./digits"` or as a `Path`.)
+    * A folder of IDX files as MNIST names them, plain or `.gz`; its `train` and `t10k` parts are kept.
+    * A folder of class folders of images. `train/` and `test/` (or `val/`) inside are kept as the parts. Images of one
+      size with no side above 96 pixels stay as they are; others are scaled to a square as wide as their median longer
+      side, 64 at most, aspect kept, the rest black. All grey images give one channel, otherwise three; transparent
+      pixels become white. Pixels are read from disk when asked for and kept as bytes up to `cache_bytes`.
+    * `.npz` with `x`, `(n, features)` or `(n, height, width[, channels])`, `y`, and optionally `split`.
+    * `.csv`, `.tsv`, `.parquet`: numeric columns (numbers, or lists of equal length; a list column named `embedding` is
+      used alone), a label column, and optionally a column `split`.
+
+    Args:
+        source: built-in name or path.
+        split: `"class"`, test classes are never trained on; `"sample"`, every class is in both parts; `"given"`, as the
+            data says; `"auto"`, as the data says if it does, else by class for images of 20 classes or more, else by
+            sample. By sample, a class of fewer than four samples trains only. Given parts that share no class are a
+            split by class.
+        test_fraction: share of the classes, or of each class's samples, in the test part, 0 ... 1, drawn at random also
+            where the data says otherwise. When left out 0.3, if the data does not say.
+        label: a table's label column; `label` when left out.
+        image_size: pixels; images become squares of this side, aspect kept, the rest black.
+        skip_unreadable: leave out images that cannot be read, with one warning, instead of raising.
+        skip_single: leave out classes with a single sample, with one warning, instead of raising.
+        seed: of the random split and of `limit`.
+        limit: at most so many samples in each part, spread evenly over classes (over `limit // 4` of them where there
+            are more), for a quick try.
+        cache_bytes: how much decoded image data a folder may keep in memory; 0 reads from disk each time. A folder that
+            fits is decoded, and so checked, at once.
+
+    Returns:
+        The two parts.
+
+    Raises:
+        DataError: in one sentence, whatever keeps the data from being used.
+
+    Example:
+        >>> data = load("glyphs")
+        >>> len(data.train), len(data.test), data.train.shape, data.split
+        (4000, 2400, (24, 24, 1), 'class')
+    """
+    if split not in get_args(Split):
+        raise DataError(f"split is {split!r}; expected one of {', '.join(get_args(Split))}.")
+    if test_fraction is not None and not 0 < test_fraction < 1:
+        raise DataError(f"test_fraction is {test_fraction}; expected a share between 0 and 1, e.g. 0.3.")
+    if image_size is not None and image_size < 1:
+        raise DataError(f"image_size is {image_size}; expected a side in pixels, 1 or more.")
+    if limit is not None and limit < 4:
+        raise DataError(f"limit is {limit}; expected at least 4, two samples of two classes.")
+    if seed < 0:
+        raise DataError(f"seed is {seed}; expected 0 or more.")
+    found = _find(source, label, image_size, skip_unreadable, cache_bytes)
+    codes, names = _encode(found)
+    rows = _without_singles(found, codes, names) if skip_single else np.arange(len(codes))
+    how, parts = _split(found, codes, names, rows, split, test_fraction, np.random.default_rng([seed, 0]))
+    if limit is not None:
+        parts = splits.limited(parts, codes, limit, np.random.default_rng([seed, 1]))
+    return _open(found, codes, names, parts, how)
+
+
+def _find(
+    source: str | Path, label: str | None, image_size: int | None, skip_unreadable: bool, cache: int
+) -> Source:
+    if isinstance(source, str) and source in BUILTIN:
+        return BUILTIN[source](image_size)
+    path = Path(source).expanduser()
+    if not path.exists():
+        raise DataError(f"{source} does not exist; expected {KINDS}.")
+    if path.is_dir():
+        from . import folders, idx
+
+        if not any(path.iterdir()):
+            raise DataError(f"{source} is an empty folder; expected {KINDS}.")
+        if idx.holds_idx(path):
+            return idx.read(path, image_size)
+        return folders.read(path, image_size, skip_unreadable, cache)
+    from . import tables
+
+    if path.suffix.lower() == ".npz":
+        return tables.read_npz(path, image_size)
+    if path.name.lower().endswith(_TABLES):
+        return tables.read_table(path, label)
+    raise DataError(f"{source} is no known kind of data; expected {KINDS}.")
+
+
+def _encode(found: Source) -> tuple[np.ndarray, tuple[str, ...]]:
+    labels = np.asarray(found.labels)
+    if not len(labels):
+        raise DataError(f"{found.name} holds no samples; expected at least two of each of two classes.")
+    if labels.dtype.kind == "f":
+        missing = np.flatnonzero(~np.isfinite(labels))
+        if len(missing):
+            raise DataError(
+                f"{found.name}: the label of {found.ids[int(missing[0])]} is missing; fill it or drop the row."
+            )
+        if (labels == np.rint(labels)).all() and np.abs(labels).max() < 2**53:
+            labels = labels.astype(np.int64)
+    try:
+        values, codes = np.unique(labels, return_inverse=True)
+    except TypeError:
+        raise DataError(
+            f"{found.name}: labels mix types that cannot be compared; make all of them text or integers."
+        ) from None
+    texts = np.char.decode(values, "utf-8") if values.dtype.kind == "S" else values
+    return codes.reshape(-1).astype(np.int64), tuple(str(text) for text in texts)
+
+
+def _without_singles(found: Source, codes: np.ndarray, names: Sequence[str]) -> np.ndarray:
+    # where the data gives the parts, it is the training part that needs two
+    counted = codes if found.in_test is None else codes[~found.in_test]
+    single = np.bincount(counted, minlength=len(names)) == 1
+    if single.any():
+        _warn(
+            f"{found.name}: {single.sum()} classes with a single sample are left out, the first {names[single.argmax()]!r}."
+        )
+    return np.flatnonzero(~single[codes])
+
+
+def _split(
+    found: Source,
+    codes: np.ndarray,
+    names: tuple[str, ...],
+    rows: np.ndarray,
+    split: str,
+    fraction: float | None,
+    rng: np.random.Generator,
+) -> tuple[str, list[np.ndarray]]:
+    present, local = np.unique(codes[rows], return_inverse=True)
+    own = [names[code] for code in present]
+    in_test = None if found.in_test is None or fraction is not None else found.in_test[rows]
+    how = splits.choose(split, found.kind, len(present), in_test is not None)
+    if how == "given" and in_test is None:
+        why = (
+            "does not say which samples are for testing" if fraction is None else "has parts of its own size"
+        )
+        raise DataError(f"{found.name} {why}; use --split class or sample, or leave out the test fraction.")
+    unseen = in_test is not None and not np.intersect1d(local[in_test], local[~in_test]).size
+    if in_test is not None and (how == "given" or (how == "class" and unseen)):
+        how, test = "class" if unseen else "given", in_test
+    else:
+        splits.check_training_classes(local, own, select(found.ids, rows), "data")
+        test = {"class": splits.by_class, "sample": splits.by_sample}[how](
+            local, own, fraction or _FRACTION, rng
+        )
+    return how, [rows[~test], rows[test]]
+
+
+def _open(
+    found: Source, codes: np.ndarray, names: tuple[str, ...], parts: list[np.ndarray], how: str
+) -> DataSet:
+    rows = np.sort(np.concatenate(parts))
+    training = np.isin(rows, parts[0], assume_unique=True)
+    ids = select(found.ids, rows)
+    splits.check_training_classes(
+        codes[rows[training]], names, select(ids, np.flatnonzero(training)), "training part"
+    )
+    store, readable = found.open(rows, training)
+    for_training, for_testing = np.flatnonzero(training & readable), np.flatnonzero(~training & readable)
+    if not readable.all():
+        splits.check_training_classes(
+            codes[rows[for_training]], names, select(ids, for_training), "training part"
+        )
+    if not (np.bincount(codes[rows[for_testing]], minlength=1) > 1).any():
+        raise DataError(
+            f"{found.name}: no class has two samples in the test part of {len(for_testing)}, so nothing can be measured; "
+            "add samples or choose another split (--split class or sample)."
+        )
+    present = np.unique(codes[rows[readable]])
+    trained = np.isin(present, codes[rows[for_training]])
+    order = np.concatenate([present[trained], present[~trained]])
+    recoded = np.empty(len(names), np.int64)
+    recoded[order] = np.arange(len(order))
+    class_names = tuple(names[code] for code in order)
+    train, test = (
+        Samples(store, chosen, recoded[codes[rows[chosen]]], class_names, select(ids, chosen))
+        for chosen in (for_training, for_testing)
+    )
+    return DataSet(found.name, found.kind, how, train, test)
+
+
+def _warn(sentence: str) -> None:
+    import warnings
+
+    warnings.warn(sentence, stacklevel=5)

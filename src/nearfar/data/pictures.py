@@ -1,0 +1,66 @@
+"""Pictures as arrays: resizing with the aspect kept, thumbnails. Pillow is needed only where a size changes."""
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from .samples import DataError
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+__all__ = ["THUMBNAIL", "fit", "pillow", "resized", "thumbnails", "to_bytes"]
+
+THUMBNAIL = 32  #: pixels, the longest side of a thumbnail
+
+
+def pillow():
+    """`PIL.Image`, or one sentence that says how to get it."""
+    try:
+        from PIL import Image
+    except ImportError:
+        raise DataError("reading or resizing images needs Pillow: pip install 'nearfar[train]'.") from None
+    return Image
+
+
+def fit(image: "Image", size: int) -> "Image":
+    """Scaled so that the longer side is `size` pixels, centred on a black square."""
+    Image = pillow()
+    scale = size / max(image.size)
+    width, height = (max(1, round(side * scale)) for side in image.size)
+    if image.size != (width, height):
+        image = image.resize((width, height), Image.Resampling.BILINEAR, reducing_gap=3.0)
+    if width == height:
+        return image
+    square = Image.new(image.mode, (size, size))
+    square.paste(image, ((size - width) // 2, (size - height) // 2))
+    return square
+
+
+def to_bytes(images: np.ndarray) -> np.ndarray:
+    """uint8 of images that are uint8 or within 0 ... 1."""
+    return images if images.dtype == np.uint8 else np.rint(images * 255).astype(np.uint8)
+
+
+def resized(images: np.ndarray, size: int) -> np.ndarray:
+    """`(n, h, w, c)` uint8 as `(n, size, size, c)`."""
+    Image = pillow()
+    out = np.empty((len(images), size, size, images.shape[-1]), np.uint8)
+    for place, image in zip(out, images, strict=True):
+        place[:] = np.asarray(
+            fit(Image.fromarray(image[..., 0] if image.shape[-1] == 1 else image), size)
+        ).reshape(place.shape)
+    return out
+
+
+def thumbnails(images: np.ndarray) -> np.ndarray:
+    """`(n, h, w, c)` uint8 as `(n, h', w')` or `(n, h', w', 3)`, no side above `THUMBNAIL`."""
+    height, width, channels = images.shape[1:]
+    images = images[..., 0] if channels == 1 else images[..., :3]
+    longest = max(height, width)
+    if longest <= THUMBNAIL:
+        return images
+    Image = pillow()
+    size = tuple(max(1, round(side * THUMBNAIL / longest)) for side in (width, height))
+    small = [np.asarray(Image.fromarray(image).resize(size, Image.Resampling.BOX)) for image in images]
+    return np.stack(small) if small else np.empty((0, size[1], size[0], *images.shape[3:]), np.uint8)
