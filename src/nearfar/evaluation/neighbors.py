@@ -68,16 +68,21 @@ def _nearest(
             rows = np.flatnonzero((own >= 0) & (own < stop - start))
             rows = rows if among is None else rows[columns[own[rows]] == leave_out[rows]]  # type: ignore[index]
             values[rows, own[rows]] = np.inf
-        best = np.partition(np.concatenate([best, _least(values, 8 * k)], axis=1), k - 1, axis=1)[:, :k]
-        limit = _rounded_up(best[:, k - 1] + 2 * error, values.dtype)
-        taken = np.flatnonzero(values <= limit[:, None])
+        passing = values <= _limit(best, error, values.dtype)[:, None]
+        loose = np.count_nonzero(passing) > 8 * k * len(values)
+        if loose:
+            best = _smallest(best, _least(values, max(512, 8 * k)))
+            passing = values <= _limit(best, error, values.dtype)[:, None]
+        taken = np.flatnonzero(passing)
         rows, places = np.divmod(taken, values.shape[1])
         near = values.reshape(-1)[taken]
+        if not loose:
+            best = _smallest(best, _padded(rows, near, len(values)))
         positions = places + start if among is None else among[start + places]
         kept = near < np.inf
         found.append(_thinned(space, queries, k, rows[kept], positions[kept], near[kept]))
     rows, positions, near = (np.concatenate(parts) for parts in zip(*found, strict=True))
-    kept = near <= limit[rows]  # type: ignore[possibly-undefined]
+    kept = near <= _limit(best, error, near.dtype)[rows]  # type: ignore[possibly-undefined]
     rows, positions, near = rows[kept], positions[kept], near[kept]
     distances = space.pairs(queries, rows, positions) if space.by_product else near.astype(np.float64)
     order = np.lexsort((positions, distances, rows))
@@ -93,8 +98,23 @@ def _least(values: NDArray[Any], groups: int) -> NDArray[Any]:
     return values[:, :used].reshape(len(values), size, -1).min(axis=1)
 
 
-def _rounded_up(limit: NDArray[np.float64], dtype: Any) -> NDArray[Any]:
-    return np.nextafter(limit.astype(dtype), np.asarray(np.inf, dtype))
+def _padded(rows: NDArray[Any], near: NDArray[Any], count: int) -> NDArray[Any]:
+    """Values of ascending rows as a matrix, filled with infinity."""
+    counts = np.bincount(rows, minlength=count)
+    out = np.full((count, int(counts.max(initial=0))), np.inf)
+    out[rows, np.arange(len(rows)) - np.repeat(np.cumsum(counts) - counts, counts)] = near
+    return out
+
+
+def _smallest(best: NDArray[Any], more: NDArray[Any]) -> NDArray[Any]:
+    """The smallest of both, as many as `best` has columns; the last is the largest of them."""
+    k = best.shape[1]
+    return np.partition(np.concatenate([best, more], axis=1), k - 1, axis=1)[:, :k]
+
+
+def _limit(best: NDArray[Any], error: NDArray[np.float64], dtype: Any) -> NDArray[Any]:
+    """Up to which value a reference may be among the k nearest, rounded up."""
+    return np.nextafter((best[:, -1] + 2 * error).astype(dtype), np.asarray(np.inf, dtype))
 
 
 def _thinned(

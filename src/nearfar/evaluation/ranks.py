@@ -121,17 +121,15 @@ def _ranks(
     """Ranks of the references `columns` of one query, ascending; `ordered` are its sorted `values`."""
     order = np.argsort(values[columns], kind="stable")
     positive = values[columns[order]]
-    below, above = (
-        np.searchsorted(ordered, positive - slack),
-        np.searchsorted(ordered, positive + slack, "right"),
-    )
-    first, last = (
-        np.searchsorted(positive, positive - slack),
-        np.searchsorted(positive, positive + slack, "right"),
-    )
+    below = np.searchsorted(ordered, positive - slack)
+    first, together = np.arange(len(positive)), 1  # positives before each one's window, and in it
+    if (np.diff(positive) <= 2 * slack).any():
+        first = np.searchsorted(positive, positive - slack)
+        together = np.searchsorted(positive, positive + slack, "right") - first
     # among positives alone the order does not matter: rank is own place plus surely nearer negatives
     ranks = np.arange(1, len(positive) + 1) + below - first
-    mixed = np.flatnonzero(above - below > last - first)
+    next_one = np.minimum(below + together, len(ordered) - 1)
+    mixed = np.flatnonzero((next_one > below + together - 1) & (ordered[next_one] <= positive + slack))
     if len(mixed):
         ranks[mixed] = _settled(
             space, query, values, positive[mixed], columns[order[mixed]], below[mixed], slack

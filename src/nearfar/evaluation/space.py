@@ -131,8 +131,8 @@ class Space:
             squares[part] = np.einsum("nd,nd->n", shifted, shifted)
         farthest, offset = float(np.sqrt(squares.max(initial=0))), float(np.linalg.norm(self._centre))
         nearest = float(np.sqrt(squares.min(initial=farthest**2))) if self.distance == "cosine" else farthest
-        # references serve as they are, unless a common offset many times their spread would cost digits, or squares
-        # pass the range of float32
+        # references serve as they are, unless a common offset many times their spread would cost digits, or
+        # squares pass the range of float32
         sane = 1e-12 < nearest <= farthest < 1e12 and offset <= 2 * farthest
         self._raw = sane and references.dtype == self.dtype
         self._scale = 1.0
