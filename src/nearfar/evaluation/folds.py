@@ -5,20 +5,20 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Folds", "by_folds", "fold_numbers", "threshold_of_far"]
+from .roc import best_threshold, threshold_of_far
+
+__all__ = ["Folds", "by_folds", "fold_numbers"]
+
+_Floats = NDArray[np.float64]
 
 
 class Folds(NamedTuple):
-    """What each held-out fold shows, the threshold chosen on the others."""
+    """What each held-out fold shows, the threshold chosen on the others. Empty with fewer than two folds."""
 
-    accuracy: NDArray[np.float64]  #: (folds,) share of right decisions
+    accuracy: _Floats  #: (folds,) share of right decisions
     balanced_accuracy: float  #: mean of the two kinds' shares of right decisions, over all folds together
-    val: dict[
-        float, NDArray[np.float64]
-    ]  #: (folds with a same pair,) accepted same pairs, by wanted false-accept rate
-    far: dict[
-        float, NDArray[np.float64]
-    ]  #: (folds with a different pair,) accepted different pairs, likewise
+    val: dict[float, _Floats]  #: accepted share of the same pairs of each fold that has any, by wanted FAR
+    far: dict[float, _Floats]  #: accepted share of the different pairs, likewise
 
 
 def fold_numbers(folds: Any, pairs: int, seed: int) -> NDArray[np.int64]:
@@ -27,27 +27,26 @@ def fold_numbers(folds: Any, pairs: int, seed: int) -> NDArray[np.int64]:
         given = np.asarray(folds)
         if given.shape != (pairs,):
             raise ValueError(
-                f"folds has shape {given.shape}; expected a number of folds, or one fold a pair ({pairs},)."
+                f"folds has shape {given.shape}; expected a number of folds, or one fold a pair, ({pairs},)."
             )
         return np.unique(given, return_inverse=True)[1].reshape(-1).astype(np.int64)
     if int(folds) < 2:
-        raise ValueError(f"folds is {folds}; expected 2 or more: thresholds are chosen on the other folds.")
+        raise ValueError(
+            f"folds is {folds}; expected 2 or more, for thresholds are chosen on the other folds."
+        )
     return np.random.default_rng(seed).permutation(pairs) % min(int(folds), max(pairs, 1))
 
 
 def by_folds(
-    distances: NDArray[Any], same: NDArray[np.bool_], folds: NDArray[Any], far: tuple[float, ...]
+    distances: _Floats, same: NDArray[np.bool_], folds: NDArray[np.int64], far: tuple[float, ...]
 ) -> Folds:
     """Choose each threshold on all folds but one and decide that one with it.
 
     Args:
         distances: (n,) ascending.
-        same: (n,) whether the pair is of one class.
+        same: (n,) whether the pair is of one class; both kinds occur.
         folds: (n,) fold of each pair, numbers from 0.
         far: wanted false-accept rates.
-
-    Returns:
-        Empty where there are fewer than two folds.
     """
     accuracy: list[float] = []
     right = np.zeros(2)
@@ -58,55 +57,16 @@ def by_folds(
         held = folds == fold
         train, train_same = distances[~held], same[~held]
         test, test_same = distances[held], same[held]
-        accepted = test <= best_threshold(train, train_same, balanced=False)
+        accepted = test <= best_threshold(train, train_same)
         accuracy.append(float((accepted == test_same).mean()))
         accepted = test <= best_threshold(train, train_same, balanced=True)
         right += accepted[test_same].sum(), (~accepted[~test_same]).sum()
         for rate in far:
-            accepted = test <= threshold_of_far(train[~train_same], rate, train)
+            accepted = test <= threshold_of_far(train, train_same, rate)
             if test_same.any():
                 val[rate].append(float(accepted[test_same].mean()))
             if not test_same.all():
                 measured[rate].append(float(accepted[~test_same].mean()))
     kinds = np.array([same.sum(), (~same).sum()])
-    balanced = float((right / np.maximum(kinds, 1)).sum() / max(int((kinds > 0).sum()), 1))
-    as_arrays = [{rate: np.array(values) for rate, values in shares.items()} for shares in (val, measured)]
-    return Folds(np.array(accuracy), balanced, as_arrays[0], as_arrays[1])
-
-
-def best_threshold(distances: NDArray[Any], same: NDArray[np.bool_], *, balanced: bool) -> float:
-    """The threshold with the most right decisions on ascending distances, midway between two; the least of
-    equals."""
-    if not len(distances):
-        return 0.0
-    kinds = max(int(same.sum()), 1), max(int((~same).sum()), 1)
-    weights = np.where(same, 1 / kinds[0], -1 / kinds[1]) if balanced else np.where(same, 1, -1)
-    gain = np.concatenate([[0], np.cumsum(weights)])  # of accepting the first k instead of none
-    between = np.concatenate([[True], distances[1:] > distances[:-1], [True]])
-    k = int(np.argmax(np.where(between, gain, -np.inf)))
-    if k == 0:
-        return float(np.nextafter(distances[0], -np.inf))
-    if k == len(distances):
-        return float(distances[-1])
-    middle = float(distances[k - 1] + (distances[k] - distances[k - 1]) / 2)
-    return middle if middle < distances[k] else float(distances[k - 1])
-
-
-def threshold_of_far(different: NDArray[Any], far: float, distances: NDArray[Any]) -> float:
-    """The largest of the `distances` at which at most a share `far` of the different pairs is accepted.
-
-    Args:
-        different: (m,) ascending distances of pairs of different classes.
-        far: wanted false-accept rate, 0 ... 1.
-        distances: (n,) ascending distances of all pairs.
-
-    Returns:
-        A threshold just below all distances where even the least of them accepts too many.
-    """
-    allowed = int(
-        np.searchsorted(np.arange(1, len(different) + 1) / max(len(different), 1), far, side="right")
-    )
-    if allowed >= len(different):
-        return float(distances[-1]) if len(distances) else 0.0
-    below = int(np.searchsorted(distances, different[allowed], side="left"))
-    return float(distances[below - 1]) if below else float(np.nextafter(distances[0], -np.inf))
+    arrays = [{rate: np.array(shares) for rate, shares in kind.items()} for kind in (val, measured)]
+    return Folds(np.array(accuracy), float((right / kinds).mean()), arrays[0], arrays[1])

@@ -7,10 +7,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .arrays import as_array, as_codes, as_embeddings, as_labels
+from .arrays import as_codes, as_embeddings, as_labels
 from .bootstrap import resampled_counts, spread
-from .distances import check_distance, distances_of_pairs
-from .folds import best_threshold, by_folds, fold_numbers, threshold_of_far
+from .distances import check_distance
+from .folds import Folds, by_folds, fold_numbers
+from .pairs import Pairs, all_pairs, given_pairs, sampled_pairs
+from .roc import Roc, best_threshold, equal_error, roc_of, shares_accepted, tar_at, threshold_of_far
 from .space import Distance
 
 __all__ = ["Verification", "verification"]
@@ -29,9 +31,9 @@ class Verification:
 
     auc: float  #: area under the receiver operating characteristic
     eer: float  #: equal error rate: false accepts as frequent as false rejects, linear between points
-    eer_threshold: float  #: distance at which the two rates come nearest
+    eer_threshold: float  #: the distance at which the two rates come nearest
     tar_at_far: dict[float, float]  #: highest true-accept rate with a false-accept rate of at most the key
-    threshold_at_far: dict[float, float]  #: the distance that gives it
+    threshold_at_far: dict[float, float]  #: the threshold that gives it, midway between two distances
     val_at_far: dict[
         float, dict[str, float]
     ]  #: FaceNet's: `val`, `val_std` and measured `far` of held-out folds
@@ -39,7 +41,7 @@ class Verification:
     accuracy_std: float  #: standard deviation over the folds (divisor folds - 1)
     accuracy_stderr: float  #: `accuracy_std` / sqrt(folds), what the tables of LFW report
     balanced_accuracy: float  #: both kinds of pairs count half, over held-out folds: 0.5 is chance
-    threshold: float  #: distance with the most right decisions over all pairs
+    threshold: float  #: the one with the most right decisions over all pairs, midway between two distances
     pairs: int  #: how many pairs
     positives: int  #: pairs of the same class
     negatives: int  #: pairs of different classes
@@ -76,9 +78,10 @@ class Verification:
         return {key: _copied(value) for key, value in out.items()}
 
     def threshold_for(self, far: float) -> float:
-        """The largest seen distance that accepts at most a share `far` of the pairs of different classes."""
-        order = np.sort(self.distances)
-        return threshold_of_far(np.sort(self.distances[~self.same]), far, order)
+        """The threshold that accepts most while it accepts at most a share `far` of pairs of different
+        classes."""
+        order = np.argsort(self.distances, kind="stable")
+        return threshold_of_far(self.distances[order], self.same[order], far)
 
     def error_rates(self, threshold: float) -> tuple[float, float]:
         """(false-accept rate, false-reject rate) of accepting up to a distance; 0 where a kind has no
@@ -115,23 +118,19 @@ class Verification:
             return dict.fromkeys(keys, (0.0, 0.0))
         order = np.argsort(self.distances, kind="stable")
         ends = np.flatnonzero(np.append(np.diff(self.distances[order]) > 0, True))
+        distinct = None if len(ends) == len(order) else ends
         same, left, right = self.same[order], self.left[order], self.right[order]
-        if by == "pair":
-            drawn = len(order)
-        elif by == "item":
-            drawn = int(max(left.max(), right.max())) + 1
-        else:
-            assert self.codes is not None  # checked above
-            left, right, drawn = self.codes[left], self.codes[right], int(self.codes.max()) + 1
+        if by == "class" and self.codes is not None:
+            left, right = self.codes[left], self.codes[right]
+        drawn = len(order) if by == "pair" else int(max(left.max(), right.max())) + 1
         samples = []
         for counts in resampled_counts(drawn, resamples, seed):
             for count in counts:
-                weight = count[order] if by == "pair" else count[left] * count[right]
-                accepted = [np.cumsum(np.where(kind, weight, 0))[ends] for kind in (~same, same)]
-                if accepted[0][-1] > 0 and accepted[1][-1] > 0:  # a draw may miss a kind altogether
-                    fpr, tpr = (np.concatenate([[0], values / values[-1]]) for values in accepted)
-                    tar = [_tar(fpr, tpr, far) for far in self.tar_at_far]
-                    samples.append([float(np.trapezoid(tpr, fpr)), _eer(fpr, tpr)[0], *tar])
+                weights = count[order] if by == "pair" else count[left] * count[right]
+                curve = shares_accepted(weights, same, distinct)
+                if curve:  # a draw may miss one kind of pairs altogether
+                    tar = [tar_at(curve.fpr, curve.tpr, far) for far in self.tar_at_far]
+                    samples.append([float(np.trapezoid(curve.tpr, curve.fpr)), equal_error(curve)[0], *tar])
         table = np.array(samples or [[0.0] * len(keys)])
         return {key: spread(table[:, i], confidence) for i, key in enumerate(keys)}
 
@@ -192,160 +191,83 @@ def verification(
         raise ValueError(f"far is {far}; expected rates between 0 and 1.")
     rows = as_embeddings(embeddings)
     codes = None if labels is None else as_codes(as_labels(labels, len(rows)))[1][0]
-    sampled = False
     if pairs is not None:
-        left, right, same = _given(pairs, len(rows))
-        distances = distances_of_pairs(rows, rows, left, right, distance)
+        chosen = given_pairs(rows, pairs, distance)
     elif codes is None:
         raise ValueError(
             "labels and pairs are both missing; expected labels (n,), or pairs (left, right, same)."
         )
     elif len(rows) * (len(rows) - 1) // 2 <= _ALL:
-        left, right = (index.astype(np.int32) for index in np.triu_indices(len(rows), 1))
-        same = codes[left] == codes[right]
-        distances = _all_distances(rows, left, right, distance)
+        chosen = all_pairs(rows, codes, distance)
     else:
-        from ..samplers import sample_pairs
-
-        left, right, same = _given(sample_pairs(codes, _SAMPLE, seed=seed), len(rows))
-        distances, sampled = distances_of_pairs(rows, rows, left, right, distance), True
-    return _measured(distances, same, left, right, codes, far, fold_numbers(folds, len(same), seed), sampled)
+        chosen = sampled_pairs(rows, codes, distance, _SAMPLE, seed)
+    sampled = pairs is None and len(chosen.same) < len(rows) * (len(rows) - 1) // 2
+    return _measured(chosen, codes, far, fold_numbers(folds, len(chosen.same), seed), sampled)
 
 
 def _measured(
-    distances: NDArray[np.float64],
-    same: NDArray[np.bool_],
-    left: NDArray[np.int32],
-    right: NDArray[np.int32],
+    pairs: Pairs,
     codes: NDArray[np.int64] | None,
     far: tuple[float, ...],
     folds: NDArray[np.int64],
     sampled: bool,
 ) -> Verification:
-    positives, negatives = int(same.sum()), int((~same).sum())
-    both = positives > 0 and negatives > 0
-    order = np.argsort(distances, kind="stable")
-    ascending, ordered_same = distances[order], same[order]
-    fpr, tpr, thresholds = np.zeros(1), np.zeros(1), np.full(1, -np.inf)
-    if both:
-        fpr, tpr, thresholds = _roc(same, distances)
-    eer, eer_threshold = _eer(fpr, tpr, thresholds) if both else (0.0, 0.0)
-    held = by_folds(ascending, ordered_same, folds[order], far if both else ())
-    accuracy = held.accuracy if both else np.zeros(0)
-    std = float(accuracy.std(ddof=1)) if len(accuracy) > 1 else 0.0
-    different = ascending[~ordered_same]
+    positives, negatives = int(pairs.same.sum()), int((~pairs.same).sum())
+    order = np.argsort(pairs.distances, kind="stable")
+    ascending, same = pairs.distances[order], pairs.same[order]
+    if positives and negatives:
+        curve = roc_of(ascending, same)
+        eer, eer_threshold = equal_error(curve)
+        held = by_folds(ascending, same, folds[order], far)
+        threshold = best_threshold(ascending, same)
+        at_far = {rate: threshold_of_far(ascending, same, rate) for rate in far}
+    else:
+        curve, held = Roc(np.zeros(1), np.zeros(1), np.full(1, -np.inf)), Folds(np.zeros(0), 0.0, {}, {})
+        eer, eer_threshold, threshold, at_far = 0.0, 0.0, 0.0, dict.fromkeys(far, 0.0)
+    std = _std(held.accuracy)
     return Verification(
-        auc=float(np.trapezoid(tpr, fpr)),
+        auc=float(np.trapezoid(curve.tpr, curve.fpr)),
         eer=eer,
         eer_threshold=eer_threshold,
-        tar_at_far={rate: _tar(fpr, tpr, rate) for rate in far},
-        threshold_at_far={
-            rate: threshold_of_far(different, rate, ascending) if both else 0.0 for rate in far
-        },
+        tar_at_far={rate: tar_at(curve.fpr, curve.tpr, rate) for rate in far},
+        threshold_at_far=at_far,
         val_at_far={
             rate: {
-                "val": _mean(held.val.get(rate)),
-                "val_std": float(held.val[rate].std(ddof=1)) if len(held.val.get(rate, ())) > 1 else 0.0,
-                "far": _mean(held.far.get(rate)),
+                "val": _mean(held.val.get(rate, ())),
+                "val_std": _std(held.val.get(rate, ())),
+                "far": _mean(held.far.get(rate, ())),
             }
             for rate in far
         },
-        accuracy=_mean(accuracy),
+        accuracy=_mean(held.accuracy),
         accuracy_std=std,
-        accuracy_stderr=std / max(len(accuracy), 1) ** 0.5,
-        balanced_accuracy=held.balanced_accuracy if both else 0.0,
-        threshold=best_threshold(ascending, ordered_same, balanced=False) if both else 0.0,
+        accuracy_stderr=std / max(len(held.accuracy), 1) ** 0.5,
+        balanced_accuracy=held.balanced_accuracy,
+        threshold=threshold,
         pairs=len(same),
         positives=positives,
         negatives=negatives,
         far_resolution=1 / negatives if negatives else 1.0,
         unresolved_far=tuple(rate for rate in far if rate * negatives < 1),
         sampled=sampled,
-        fold_accuracies=accuracy,
-        fpr=fpr,
-        tpr=tpr,
-        thresholds=thresholds,
-        distances=distances,
-        same=same,
-        left=left,
-        right=right,
+        fold_accuracies=held.accuracy,
+        fpr=curve.fpr,
+        tpr=curve.tpr,
+        thresholds=curve.thresholds,
+        distances=pairs.distances,
+        same=pairs.same,
+        left=pairs.left,
+        right=pairs.right,
         codes=codes,
     )
 
 
-def _roc(
-    same: NDArray[np.bool_], distances: NDArray[np.float64]
-) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-    try:
-        from sklearn.metrics import roc_curve
-    except ImportError as error:
-        raise ImportError(
-            "verification needs scikit-learn, which is missing: pip install scikit-learn."
-        ) from error
-    fpr, tpr, scores = roc_curve(same, -distances, drop_intermediate=False)
-    return fpr, tpr, -scores
+def _mean(values: Any) -> float:
+    return float(np.mean(values)) if len(values) else 0.0
 
 
-def _tar(fpr: NDArray[np.float64], tpr: NDArray[np.float64], far: float) -> float:
-    return float(tpr[np.searchsorted(fpr, far, side="right") - 1])
-
-
-def _eer(
-    fpr: NDArray[np.float64], tpr: NDArray[np.float64], thresholds: NDArray[np.float64] | None = None
-) -> tuple[float, float]:
-    """Where the two error rates meet, between two points of the curve by a straight line; and the nearer
-    threshold."""
-    gap = fpr + tpr - 1  # false accepts minus false rejects, from -1 to 1
-    after = int(np.argmax(gap >= 0))
-    part = -gap[after - 1] / (gap[after] - gap[after - 1])
-    eer = float(fpr[after - 1] + part * (fpr[after] - fpr[after - 1]))
-    if thresholds is None:
-        return eer, 0.0
-    nearest = after if after == 1 or gap[after] <= -gap[after - 1] else after - 1
-    return eer, float(thresholds[nearest])
-
-
-def _given(pairs: Any, rows: int) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.bool_]]:
-    if len(pairs) != 3:
-        raise ValueError(
-            f"pairs has {len(pairs)} parts; expected (left, right, same), three arrays of one length."
-        )
-    left, right, same = (as_array(part).reshape(-1) for part in pairs)
-    if not len(left) == len(right) == len(same):
-        raise ValueError(
-            f"pairs has {len(left)}, {len(right)} and {len(same)} entries; expected as many of each."
-        )
-    for name, index in (("left", left), ("right", right)):
-        if index.dtype.kind not in "iu" and index.size:
-            raise TypeError(
-                f"{name} of pairs is of type {index.dtype}; expected row numbers of the embeddings."
-            )
-        if index.size and (index.min() < 0 or index.max() >= rows):
-            raise ValueError(
-                f"{name} of pairs names rows {index.min()} to {index.max()}; expected 0 to {rows - 1}."
-            )
-    return left.astype(np.int32), right.astype(np.int32), same.astype(bool)
-
-
-def _all_distances(rows: NDArray[Any], left: Any, right: Any, distance: Distance) -> NDArray[np.float64]:
-    """Distances of all pairs in the order of `np.triu_indices`."""
-    kinds = {"euclidean": "euclidean", "squared_euclidean": "sqeuclidean"}
-    kinds |= {"manhattan": "cityblock", "chebyshev": "chebyshev"}
-    if callable(distance):
-        values = [np.asarray(distance(rows[i : i + 1], rows[i + 1 :]))[0] for i in range(len(rows) - 1)]
-        return np.concatenate(values).astype(np.float64) if values else np.zeros(0)
-    if distance in kinds and len(rows) > 1:
-        try:
-            from scipy.spatial.distance import pdist  # scikit-learn's own dependency; sums differences, in C
-        except ImportError:
-            pass
-        else:
-            return pdist(rows.astype(np.float64), metric=kinds[distance])  # type: ignore[call-overload]
-    return distances_of_pairs(rows, rows, left, right, distance)
-
-
-def _mean(values: NDArray[np.float64] | None) -> float:
-    return float(values.mean()) if values is not None and len(values) else 0.0
+def _std(values: Any) -> float:
+    return float(np.std(values, ddof=1)) if len(values) > 1 else 0.0
 
 
 def _copied(value: Any) -> Any:
