@@ -56,7 +56,8 @@ def pairwise(x: Tensor, y: Tensor | None = None, distance: str | Callable = "euc
             f"x has shape {tuple(x.shape)} and y {tuple(y.shape)}; expected (a, d) and (r, d) with the same d."
         )
     kind = resolve(distance)
-    return kind.compare(xp, *kind.prepare(xp, xp.asfloat(x), xp.asfloat(y)))
+    left = xp.asfloat(x)
+    return kind.compare(xp, *kind.prepare(xp, left, left if x is y else xp.asfloat(y)))
 
 
 def resolve(distance: str | Callable) -> Distance:
@@ -85,16 +86,23 @@ def _normalised(xp: Backend, x: Tensor) -> Tensor:
 
 
 def _prepare_cosine(xp: Backend, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
-    return _normalised(xp, x), _normalised(xp, y)
+    right = _normalised(xp, y)
+    return (right if x is y else _normalised(xp, x)), right
 
 
 def _prepare_euclidean(xp: Backend, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
     # |x - y|^2 as one product of (-2x, |x|^2, 1) and (y, 1, |y|^2); centring keeps a common offset from cancelling digits
     centre = xp.stop_gradient(xp.mean(y, axis=0))[None, :]
-    x, y = x - centre, y - centre
-    x_squares, y_squares = xp.sum(x * x, axis=1)[:, None], xp.sum(y * y, axis=1)[:, None]
-    x_ones, y_ones = xp.full_like(x_squares, 1.0), xp.full_like(y_squares, 1.0)
-    return xp.concat([-2 * x, x_squares, x_ones], axis=1), xp.concat([y, y_ones, y_squares], axis=1)
+    own = x is y
+    y = y - centre
+    squares = xp.sum(y * y, axis=1)[:, None]
+    ones = xp.full_like(squares, 1.0)
+    right = xp.concat([y, ones, squares], axis=1)
+    if own:
+        return xp.concat([-2 * y, squares, ones], axis=1), right
+    x = x - centre
+    squares = xp.sum(x * x, axis=1)[:, None]
+    return xp.concat([-2 * x, squares, xp.full_like(squares, 1.0)], axis=1), right
 
 
 def _product(xp: Backend, x: Tensor, y: Tensor) -> Tensor:

@@ -38,18 +38,17 @@ def from_labels(labels: Tensor, reference_labels: Tensor | None = None) -> Pairs
     labels = check_labels(xp, labels, "labels")
     if reference_labels is None:
         (labels,) = xp.as_labels(labels)
-        rows = xp.arange(xp.shape(labels)[0], labels)
-        return block_of_labels(labels, rows, labels, rows)
+        return block_of_labels(labels, labels, xp.arange(xp.shape(labels)[0], labels))
     labels, reference_labels = xp.as_labels(labels, check_labels(xp, reference_labels, "reference_labels"))
-    return block_of_labels(labels, None, reference_labels, None)
+    return block_of_labels(labels, reference_labels)
 
 
-def block_of_labels(labels: Tensor, rows: Tensor | None, others: Tensor, columns: Tensor | None) -> Pairs:
-    """The masks of some anchors; with row and column numbers given, no anchor is paired with itself."""
+def block_of_labels(labels: Tensor, others: Tensor, own_columns: Tensor | None = None) -> Pairs:
+    """The masks of some anchors; where each anchor's own column is given, it is not paired with itself."""
     same = labels[:, None] == others[None, :]
-    if rows is None or columns is None:
+    if own_columns is None:
         return Pairs(same, ~same)
-    return Pairs(same & (rows[:, None] != columns[None, :]), ~same)
+    return Pairs(backend_of(labels).clear_along_rows(same, own_columns), ~same)
 
 
 def check_labels(xp: Backend, labels: Tensor, name: str) -> Tensor:
@@ -105,8 +104,7 @@ def from_multilabels(
     if reference_labels is not None:
         return Pairs(same, ~same)
     rows = xp.arange(xp.shape(labels)[0], labels)
-    other = rows[:, None] != rows[None, :]
-    return Pairs(same & other, ~same & other)
+    return Pairs(xp.clear_along_rows(same, rows), xp.clear_along_rows(~same, rows))
 
 
 def from_indices(positive: tuple[Tensor, Tensor], negative: tuple[Tensor, Tensor], shape: tuple[int, int]) -> Pairs:

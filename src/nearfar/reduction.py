@@ -49,12 +49,11 @@ def reduce_rows(xp: Backend, parts: Sequence[Terms], reduction: str) -> Tensor:
 
 def weighted(xp: Backend, terms: Tensor, where: Tensor) -> Terms:
     """Terms of shape `(a,)` or `(a, k)`, of which those in `where` count."""
-    kept = xp.where(where, terms, xp.zeros_like(terms))
-    active = xp.astype(kept > 0, kept)
-    valid = xp.astype(where, kept)
+    kept = xp.where(where, terms, 0.0)
+    active = xp.sign(xp.stop_gradient(xp.relu(kept)))
     if len(terms.shape) == 1:
-        return Terms(kept, valid, active)
-    return Terms(xp.sum(kept, axis=1), xp.sum(valid, axis=1), xp.sum(active, axis=1))
+        return Terms(kept, xp.astype(where, kept), active)
+    return Terms(xp.sum(kept, axis=1), xp.count(where, kept), xp.sum(active, axis=1))
 
 
 def reduce_values(xp: Backend, values: Tensor, reduction: str) -> Tensor:

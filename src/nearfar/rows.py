@@ -31,6 +31,7 @@ def row_loss(
     block: int | str | None = "auto",
     parameters: Sequence[Tensor] = (),
     per_anchor: Sequence[Tensor] = (),
+    weights: Tensor | None = None,
 ) -> Tensor:
     """Value of a row loss.
 
@@ -47,6 +48,8 @@ def row_loss(
             unknown batch size `"auto"` is dense.
         parameters: tensors that every block sees, such as a learnable margin; gradients reach them.
         per_anchor: tensors `(a, ...)`, of which a block sees its rows.
+        weights: `(a,)`, how much each anchor counts: a weight of 2 is that anchor given twice, its terms and their
+            number. For `"none"` each value is multiplied by its weight.
 
     Returns:
         Scalar in float32 (float64 for float64 embeddings), or `(a,)` for `"none"`. 0 where nothing is valid, NaN where an
@@ -64,14 +67,19 @@ def row_loss(
     kind = distances.resolve(distance)
     x, y = kind.prepare(xp, embeddings, references)
     num_pairs, num_shared = len(rows), len(shared)
+    if weights is not None:
+        per_anchor = (*per_anchor, _check_weights(xp, weights, embeddings))
 
     def run(x: Tensor, *rest: Tensor) -> tuple[Tensor, ...]:
         masks, rest = rest[:num_pairs], rest[num_pairs:]
         own, rest = rest[: len(per_anchor)], rest[len(per_anchor) :]
         y, rest = rest[0], rest[1:]
-        pairs = pairs_of(y, masks, rest[:num_shared])
-        parts = terms(kind.compare(xp, x, y), pairs, *rest[num_shared:], *own)
-        return tuple(field for part in _as_parts(parts) for field in part)
+        pairs = pairs_of(masks, rest[:num_shared])
+        own, weight = (own, None) if weights is None else (own[:-1], own[-1])
+        parts = _as_parts(terms(kind.compare(xp, x, y), pairs, *rest[num_shared:], *own))
+        if weight is not None:
+            parts = [_weigh(part, weight, reduction) for part in parts]
+        return tuple(field for part in parts for field in part)
 
     shared = (y, *shared, *parameters)
     size = _block_size(xp, block, xp.shape(x)[0], xp.shape(y)[0], xp.shape(x)[1] if kind.broadcasts else 1)
@@ -91,6 +99,11 @@ row_loss.autograph_info__ = {}  # type: ignore[attr-defined]  # tells TensorFlow
 
 def _as_parts(parts: Terms | tuple[Terms, ...]) -> tuple[Terms, ...]:
     return (parts,) if isinstance(parts, Terms) else parts
+
+
+def _weigh(part: Terms, weight: Tensor, reduction: str) -> Terms:
+    counted = 1 if reduction == "none" else weight
+    return Terms(weight * part.total, counted * part.valid, counted * part.active)
 
 
 def _group(fields: Sequence[Tensor]) -> list[Terms]:
@@ -126,7 +139,7 @@ def _inputs(xp: Backend, embeddings: Any, labels: Any, references: Any, referenc
     y = x if own else xp.asfloat(references)
     if isinstance(labels, Pairs):
         _check_masks(labels, x, y)
-        return x, y, tuple(labels), (), lambda y, masks, _: Pairs(*masks)
+        return x, y, tuple(labels), (), lambda masks, _: Pairs(*masks)
     backend_of(embeddings, labels, reference_labels)
     if own != (reference_labels is None):
         missing, given = ("references", "reference_labels") if own else ("reference_labels", "references")
@@ -136,12 +149,11 @@ def _inputs(xp: Backend, embeddings: Any, labels: Any, references: Any, referenc
     if own:
         (codes,) = xp.as_labels(labels)
         rows = xp.arange(xp.shape(x)[0], x)
-        make = lambda y, masks, shared: block_of_labels(*masks, shared[0], xp.arange(xp.shape(y)[0], y))
-        return x, y, (codes, rows), (codes,), make
+        return x, y, (codes, rows), (codes,), lambda masks, shared: block_of_labels(masks[0], shared[0], masks[1])
     reference_labels = check_labels(xp, reference_labels, "reference_labels")
     _check_count(reference_labels, y, "reference_labels", "references")
     codes, other_codes = xp.as_labels(labels, reference_labels)
-    return x, y, (codes,), (other_codes,), lambda y, masks, shared: block_of_labels(*masks, None, shared[0], None)
+    return x, y, (codes,), (other_codes,), lambda masks, shared: block_of_labels(masks[0], shared[0])
 
 
 def _check_table(xp: Backend, x: Tensor, name: str) -> None:
@@ -156,6 +168,17 @@ def _check_count(labels: Tensor, x: Tensor, name: str, of: str) -> None:
     have, rows = labels.shape[0], x.shape[0]
     if isinstance(have, int) and isinstance(rows, int) and have != rows:
         raise ValueError(f"{name} has shape {tuple(labels.shape)} but {of} has {rows} rows; expected ({rows},).")
+
+
+def _check_weights(xp: Backend, weights: Tensor, embeddings: Tensor) -> Tensor:
+    backend_of(embeddings, weights)
+    weights = xp.astype(weights, embeddings)
+    if len(weights.shape) == 2 and weights.shape[1] == 1:
+        weights = xp.reshape(weights, (-1,))
+    if len(weights.shape) != 1:
+        raise ValueError(f"weights has shape {tuple(weights.shape)}; expected one number per anchor, (a,).")
+    _check_count(weights, embeddings, "weights", "embeddings")
+    return weights
 
 
 def _check_masks(pairs: Pairs, x: Tensor, y: Tensor) -> None:

@@ -17,6 +17,7 @@ __all__ = ["Gap", "all_triplets", "hinge", "over_positives", "semihard", "soft_m
 # With more positives than this an anchor's row is sorted instead. Measured on 2 CPU cores at 2,048 references: a pass
 # costs 0.6 (torch) and 1.2 ns (XLA) a distance, the sorts 100 and 260 ns.
 _MOST_PASSES = 128
+_FAR = 1e30  # in place of infinity, so that sums and differences with it stay numbers
 
 
 class Gap(NamedTuple):
@@ -31,7 +32,7 @@ def hinge(margin: float) -> Gap:
     """max(0, margin + gap)."""
     return Gap(
         lambda xp, gap: xp.relu(margin + gap),
-        lambda xp, gap, value: xp.astype(value > 0, value),
+        lambda xp, gap, value: xp.sign(value),
         margin,
     )
 
@@ -60,9 +61,9 @@ def all_triplets(xp: Backend, distances: Tensor, pairs: Pairs, gap: Gap, *, with
         value = gap.value(xp, difference)
         steepness = gap.slope(xp, difference, value)
         if within is not None:
-            band = (difference < 0) & (difference > -within)
-            value, steepness = xp.where(band, value, 0.0), xp.where(band, steepness, 0.0)
-        active = steepness if gap.margin is not None else xp.astype(value > 0, value)
+            band = xp.sign(xp.relu(-difference)) * xp.sign(xp.relu(difference + within))
+            value, steepness = value * band, steepness * band
+        active = steepness if gap.margin is not None else xp.sign(value)
         total, count = total + xp.sum(value, axis=1), count + xp.sum(active, axis=1)
         return (total, count, slope - steepness), xp.sum(steepness, axis=1)
 
@@ -83,7 +84,7 @@ def weighted_negatives(xp: Backend, distances: Tensor, pairs: Pairs, gap: Gap, w
         value = gap.value(xp, difference)
         steepness = weights * gap.slope(xp, difference, value)
         term = xp.sum(weights * value, axis=1)
-        return (total + term, count + xp.astype(term > 0, total), slope - steepness), xp.sum(steepness, axis=1)
+        return (total + term, count + xp.sign(term), slope - steepness), xp.sum(steepness, axis=1)
 
     fixed = xp.stop_gradient(distances)
     total, active, slope = _by_positive(xp, fixed, pairs, step, None)
@@ -92,41 +93,50 @@ def weighted_negatives(xp: Backend, distances: Tensor, pairs: Pairs, gap: Gap, w
 
 
 def semihard(xp: Backend, distances: Tensor, pairs: Pairs, gap: Gap) -> Terms:
-    """For each positive the nearest negative beyond it; where none is beyond it, the farthest negative."""
+    """For each positive the nearest negative beyond it; where none is beyond it, the farthest negative.
+
+    Equally far negatives share the slope.
+    """
     fixed = xp.stop_gradient(distances)
-    farthest = xp.argmin(xp.where(pairs.negative, -fixed, xp.full_like(fixed, float("inf"))))
-    farthest_distance = xp.max(fixed, axis=1, where=pairs.negative)  # -inf where an anchor has no negative
-    has_negative = xp.any(pairs.negative, axis=1)
+    farthest = xp.max(fixed, axis=1, where=pairs.negative)  # -inf where an anchor has no negative
+    has_negative = xp.astype(farthest > -float("inf"), fixed)
+    farthest = xp.where(farthest > -float("inf"), farthest, 0.0)
 
-    def step(d: Tensor, column: Tensor, others: Tensor, total: Tensor, count: Tensor, slope: Tensor) -> tuple:
-        beyond = xp.where(others > d[:, None], others, xp.full_like(others, float("inf")))
-        nearest = xp.argmin(beyond)
-        nearest_distance = xp.take_along_rows(beyond, nearest[:, None])[:, 0]
-        some = nearest_distance < float("inf")
-        chosen = xp.where(some, nearest, farthest)
-        chosen_distance = xp.where(some, nearest_distance, farthest_distance)
-        real = has_negative & (d > -float("inf"))
-        difference = xp.where(real, d - xp.where(real, chosen_distance, 0.0), 0.0)
-        value = xp.where(real, gap.value(xp, difference), 0.0)
-        steepness = xp.where(real, gap.slope(xp, difference, value), 0.0)
-        slope = xp.add_along_rows(slope, chosen[:, None], -steepness[:, None])
-        return (total + value, count + xp.astype(value > 0, value), slope), steepness
+    def step(d: Tensor, column: Tensor, others: Tensor, total: Tensor, count: Tensor, *slopes: Tensor) -> tuple:
+        of_farthest, slope = slopes
+        real = has_negative * xp.astype(d > -float("inf"), d)
+        d = xp.where(d > -float("inf"), d, 0.0)
+        # negatives that are not beyond the positive are moved out of reach
+        candidates = others + _FAR * (1 - xp.sign(xp.relu(others - d[:, None])))
+        nearest = xp.min(candidates, axis=1)
+        beyond = real * xp.astype(nearest < _FAR, d)
+        difference = d - xp.where(nearest < _FAR, nearest, farthest)
+        value = real * gap.value(xp, difference)
+        steepness = real * gap.slope(xp, difference, value)
+        hit = 1 - xp.sign(candidates - nearest[:, None])
+        share = beyond * steepness / xp.sum(hit, axis=1)
+        state = total + value, count + xp.sign(value), of_farthest + (1 - beyond) * steepness, slope - share[:, None] * hit
+        return state, steepness
 
-    total, active, slope = _by_positive(xp, fixed, pairs, step, _semihard_by_sorting(xp, gap))
-    valid = xp.where(has_negative, xp.count(pairs.positive, distances), 0.0)
-    return Terms(xp.attach_slope(total, slope, distances), xp.astype(valid, total), active)
+    total, active, *slopes = _by_positive(xp, fixed, pairs, step, _semihard_by_sorting(xp, gap), num_vectors=3)
+    hit = xp.where(pairs.negative, 1 - xp.sign(farthest[:, None] - fixed), 0.0)
+    hits = xp.sum(hit, axis=1)
+    slope = slopes[1] - (slopes[0] / xp.where(hits > 0, hits, 1.0))[:, None] * hit
+    valid = has_negative * xp.count(pairs.positive, fixed)
+    return Terms(xp.attach_slope(total, slope, distances), valid, active)
 
 
-def _by_positive(xp: Backend, distances: Tensor, pairs: Pairs, step: Callable, by_sorting: Callable | None) -> tuple:
+def _by_positive(
+    xp: Backend, distances: Tensor, pairs: Pairs, step: Callable, by_sorting: Callable | None, num_vectors: int = 2
+) -> tuple:
     """Total (b,), count of active terms (b,) and slope (b, r), folding `step` over each anchor's positives.
 
     `step(d, column, negatives, total, count, slope)` sees the distance `d` (b,) and the column (b,) of one positive of
-    every anchor, -inf where an anchor has no more, and the negatives' distances (b, r), inf elsewhere. It returns the new
-    state and the slope at `d`.
+    every anchor, -inf where an anchor has no more, and the negatives' distances (b, r), far away elsewhere. It returns the
+    new state, `num_vectors` of (b,) and the slope (b, r), and the slope at `d`.
     """
-    infinite = xp.full_like(distances, float("inf"))
-    positives = xp.where(pairs.positive, distances, infinite)
-    negatives = xp.where(pairs.negative, distances, infinite)
+    positives = xp.where(pairs.positive, distances, float("inf"))
+    negatives = xp.where(pairs.negative, distances, _FAR)
     num_positives = xp.count(pairs.positive, distances)
     most = xp.max(num_positives)
 
@@ -134,14 +144,14 @@ def _by_positive(xp: Backend, distances: Tensor, pairs: Pairs, step: Callable, b
         most = int(most)
         if by_sorting is not None and most > _MOST_PASSES:
             return by_sorting(distances, positives, negatives, *pairs, num_positives)
-        return over_positives(xp, positives, negatives, step, _start(xp, negatives), most)
+        return over_positives(xp, positives, negatives, step, _start(xp, negatives, num_vectors), most)
     if by_sorting is None:
-        return over_positives(xp, positives, negatives, step, _start(xp, negatives))
+        return over_positives(xp, positives, negatives, step, _start(xp, negatives, num_vectors))
     return xp.cond(
         most > _MOST_PASSES,
         by_sorting,
         lambda distances, positives, negatives, *_: over_positives(
-            xp, positives, negatives, step, _start(xp, negatives)
+            xp, positives, negatives, step, _start(xp, negatives, num_vectors)
         ),
         distances,
         positives,
@@ -152,10 +162,10 @@ def _by_positive(xp: Backend, distances: Tensor, pairs: Pairs, step: Callable, b
     )
 
 
-def _start(xp: Backend, negatives: Tensor) -> tuple[Tensor, ...]:
+def _start(xp: Backend, negatives: Tensor, num_vectors: int) -> tuple[Tensor, ...]:
     slope = xp.zeros_like(negatives)
-    zero = xp.sum(slope, axis=1)
-    return zero, zero, slope
+    # apart from each other: a compiled loop's state must not share memory
+    return *[xp.sum(slope, axis=1) for _ in range(num_vectors)], slope
 
 
 def over_positives(
@@ -228,17 +238,15 @@ def _semihard_by_sorting(xp: Backend, gap: Gap) -> Callable:
         is_positive, is_negative, _ = rest
         order = xp.argsort(negatives)
         in_order = xp.take_along_rows(negatives, order)
-        num_negatives = xp.count(is_negative, distances)[:, None]
-        beyond = xp.searchsorted(in_order, distances, side="right")
-        last = xp.astype(num_negatives, distances) - 1
-        place = xp.astype(beyond, distances)
-        place = xp.astype(xp.where(place > last, xp.relu(last + 0 * place), place), order)
-        real = is_positive & (num_negatives > 0)
-        difference = xp.where(real, distances - xp.where(real, xp.take_along_rows(in_order, place), 0.0), 0.0)
-        value = xp.where(real, gap.value(xp, difference), 0.0)
-        steepness = xp.where(real, gap.slope(xp, difference, value), 0.0)
-        columns = xp.take_along_rows(order, place)
-        slope = xp.add_along_rows(steepness + 0.0, columns, -steepness)
-        return xp.sum(value, axis=1), xp.sum(xp.astype(value > 0, value), axis=1), slope
+        last = xp.count(is_negative, distances)[:, None] - 1
+        place = xp.astype(xp.searchsorted(in_order, distances, side="right"), distances)
+        place = xp.astype(xp.where(place > last, xp.relu(last) + 0 * place, place), order)
+        real = xp.astype(is_positive & (last >= 0), distances)
+        difference = distances - xp.take_along_rows(in_order, place)
+        value = real * gap.value(xp, difference)
+        steepness = real * gap.slope(xp, difference, value)
+        slope = xp.add_along_rows(steepness + 0.0, xp.take_along_rows(order, place), -steepness)
+        total = xp.sum(value, axis=1)
+        return total, xp.sum(xp.sign(value), axis=1), xp.zeros_like(total), slope
 
     return select

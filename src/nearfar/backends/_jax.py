@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 from jax.nn import relu, sigmoid, softplus  # noqa: F401
-from jax.numpy import cos, exp, log, matrix_transpose, reshape, where, zeros_like  # noqa: F401
+from jax.numpy import cos, exp, log, matrix_transpose, reshape, sign, where, zeros_like  # noqa: F401
 
 name = "jax"
 block_elements = 2**22
@@ -125,6 +125,10 @@ def take(x, index):
 
 def take_along_rows(x, index):
     return jnp.take_along_axis(x, index, axis=1)
+
+
+def clear_along_rows(mask, columns):
+    return mask & (jnp.arange(mask.shape[1]) != columns[:, None])
 
 
 def add_along_rows(x, index, values):

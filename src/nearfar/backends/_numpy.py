@@ -3,7 +3,7 @@
 from typing import Any
 
 import numpy as np
-from numpy import abs, arccos, concatenate, cos, exp, log, matrix_transpose, minimum, reshape, where  # noqa: A004, F401
+from numpy import abs, arccos, concatenate, cos, exp, log, matrix_transpose, minimum, reshape, sign, where  # noqa: A004, F401
 
 name = "numpy"
 block_elements = 2**20
@@ -129,6 +129,12 @@ def take(x, index):
 
 def take_along_rows(x, index):
     return np.take_along_axis(x, index, axis=1)
+
+
+def clear_along_rows(mask, columns):
+    mask = mask.copy()
+    mask[np.arange(len(mask)), columns] = False
+    return mask
 
 
 def add_along_rows(x, index, values):

@@ -1,7 +1,7 @@
 """TensorFlow: eager, in tf.function and under XLA; no global switch such as enable_numpy_behavior is needed."""
 
 import tensorflow as tf
-from tensorflow import abs, cos, exp, reshape, sigmoid, stop_gradient, where, zeros_like  # noqa: A004, F401
+from tensorflow import abs, cos, exp, reshape, sigmoid, sign, stop_gradient, where, zeros_like  # noqa: A004, F401
 from tensorflow.math import log, softplus  # noqa: F401
 from tensorflow.nn import relu  # noqa: F401
 
@@ -49,8 +49,7 @@ def sqrt(x):
     root = tf.sqrt(tf.nn.relu(x))
 
     def slope(upstream):
-        positive = root > 0
-        return tf.where(positive, 0.5 * upstream / tf.where(positive, root, 1), 0)
+        return 0.5 * upstream * tf.math.divide_no_nan(tf.ones_like(root), root)
 
     return root, slope
 
@@ -141,6 +140,10 @@ def take(x, index):
 
 def take_along_rows(x, index):
     return tf.gather(x, index, batch_dims=1)
+
+
+def clear_along_rows(mask, columns):
+    return mask & (tf.range(tf.shape(mask)[1]) != columns[:, None])
 
 
 def add_along_rows(x, index, values):

@@ -1,7 +1,7 @@
 """PyTorch: eager on any device, and under torch.compile without graph breaks."""
 
 import torch
-from torch import abs, cos, exp, log, relu, reshape, sigmoid, where, zeros_like  # noqa: A004, F401
+from torch import abs, cos, exp, log, relu, reshape, sigmoid, sign, zeros_like  # noqa: A004, F401
 from torch.autograd.function import once_differentiable
 from torch.nn.functional import softplus  # noqa: F401
 from torch.utils.checkpoint import checkpoint
@@ -54,7 +54,8 @@ class _Sqrt(torch.autograd.Function):
     @staticmethod
     def backward(ctx, gradient):
         (root,) = ctx.saved_tensors
-        return torch.where(root > 0, 0.5 * gradient / root, 0.0)
+        # root / (2 x), where x is never 0: a comparison and a choice would take five times as long
+        return gradient * (root / (root * root + torch.finfo(root.dtype).tiny)) * 0.5
 
 
 def sqrt(x):
@@ -66,18 +67,27 @@ def arccos(x):
     return torch.where(inside, torch.arccos(torch.where(inside, x, 0.0)), torch.where(x > 0, 0.0, torch.pi))
 
 
+def where(condition, x, y):
+    # masked_fill is two to four times quicker than torch.where with a number
+    if isinstance(y, (int, float)) and condition.shape == x.shape:
+        return x.masked_fill(~condition, y)
+    if isinstance(x, (int, float)) and condition.shape == y.shape:
+        return y.masked_fill(condition, x)
+    return torch.where(condition, x, y)
+
+
 def minimum(x, y):
     return torch.where(x <= y, x, y)
 
 
 def sum(x, *, axis=None, where=None):
     if where is not None:
-        x = torch.where(where, x, 0)
+        x = _fill(x, where, 0)
     return x.sum() if axis is None else x.sum(dim=axis)
 
 
 def count(x, like):
-    return x.sum(dim=1, dtype=like.dtype)
+    return torch.count_nonzero(x, dim=1).to(like.dtype)
 
 
 def mean(x, *, axis=None):
@@ -134,6 +144,10 @@ def take(x, index):
 
 def take_along_rows(x, index):
     return x.gather(1, index)
+
+
+def clear_along_rows(mask, columns):
+    return mask.scatter(1, columns[:, None], False)
 
 
 def add_along_rows(x, index, values):

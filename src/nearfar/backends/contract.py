@@ -81,6 +81,10 @@ class Backend(Protocol):
         """Square root, 0 with slope 0 where `x` is 0 or (by rounding) below: equal rows then have no NaN gradient."""
         ...
 
+    def sign(self, x: Tensor, /) -> Tensor:
+        """-1, 0 or 1. Of what is never negative it is a float mask; in eager torch 7 times quicker than a bool one."""
+        ...
+
     def relu(self, x: Tensor, /) -> Tensor:
         """max(x, 0) with slope 0 at 0; `maximum` has other slopes there, framework by framework."""
         ...
@@ -169,6 +173,10 @@ class Backend(Protocol):
 
     def take_along_rows(self, x: Tensor, index: Tensor, /) -> Tensor:
         """(a, r), (a, k) -> (a, k): each row at its own columns."""
+        ...
+
+    def clear_along_rows(self, mask: Tensor, columns: Tensor, /) -> Tensor:
+        """(a, r) bool, (a,) -> (a, r): the mask, False at one column of each row."""
         ...
 
     def add_along_rows(self, x: Tensor, index: Tensor, values: Tensor, /) -> Tensor:
