@@ -5,7 +5,7 @@ import numpy as np
 from . import pictures
 from .samples import DataError, Kind, Source, Store
 
-__all__ = ["ImageStore", "TableStore", "open_images", "open_table", "usual_shape"]
+__all__ = ["ImageStore", "TableStore", "from_arrays"]
 
 _BLOCK = 65536
 
@@ -18,10 +18,12 @@ class ImageStore:
         self.shape = images.shape[1:]
 
     def read(self, rows: np.ndarray) -> np.ndarray:
+        """`(k, h, w, c)` float32 within 0 ... 1."""
         images = self.images[rows]
         return np.divide(images, 255, dtype=np.float32) if images.dtype == np.uint8 else images
 
     def thumbnails(self, rows: np.ndarray) -> np.ndarray:
+        """Small uint8 pictures."""
         return pictures.thumbnails(pictures.to_bytes(self.images[rows]))
 
 
@@ -33,14 +35,16 @@ class TableStore:
         self.shape = features.shape[1:]
 
     def read(self, rows: np.ndarray) -> np.ndarray:
+        """`(k, f)` float32."""
         return self.features[rows]
 
     def thumbnails(self, rows: np.ndarray) -> None:
+        """None: there is nothing to look at."""
         return None
 
 
-def usual_shape(images: np.ndarray) -> np.ndarray | None:
-    """`(n, h, w)`, `(n, h, w, c)` or `(n, c, h, w)` as `(n, h, w, c)` with 1, 3 or 4 channels; None if it is neither."""
+def _usual_shape(images: np.ndarray) -> np.ndarray | None:
+    """`(n, h, w)` or `(n, c, h, w)` as `(n, h, w, c)` with 1, 3 or 4 channels; None for other shapes."""
     if images.ndim == 3:
         return images[..., None]
     if images.ndim == 4 and images.shape[-1] in (1, 3, 4):
@@ -48,7 +52,7 @@ def usual_shape(images: np.ndarray) -> np.ndarray | None:
     return np.moveaxis(images, 1, -1) if images.ndim == 4 and images.shape[1] in (1, 3, 4) else None
 
 
-def open_images(images: np.ndarray, image_size: int | None):
+def _open_images(images: np.ndarray, image_size: int | None):
     """How a `Source` opens images `(n, h, w, c)` of any numeric type."""
 
     def open(rows: np.ndarray, training: np.ndarray) -> tuple[Store, np.ndarray]:
@@ -60,7 +64,7 @@ def open_images(images: np.ndarray, image_size: int | None):
     return open
 
 
-def open_table(features: np.ndarray):
+def _open_table(features: np.ndarray):
     """How a `Source` opens a table `(n, f)`: standardised by the mean and deviation of the training rows."""
 
     def open(rows: np.ndarray, training: np.ndarray) -> tuple[Store, np.ndarray]:
@@ -92,9 +96,9 @@ def _scaled(images: np.ndarray) -> np.ndarray:
     if images.dtype == np.uint8:
         return images
     low, high = float(images.min()), float(images.max())
-    if 0 <= low and high <= 1:
+    if low >= 0 and high <= 1:
         low, high = 0.0, 1.0
-    elif 0 <= low and high <= 255:
+    elif low >= 0 and high <= 255:
         low, high = 0.0, 255.0
     return ((images - low) / max(high - low, np.finfo(np.float32).tiny)).astype(np.float32)
 
@@ -107,11 +111,11 @@ def from_arrays(name: str, x: np.ndarray, labels: np.ndarray, ids, in_test, imag
     """A source of arrays in memory: `(n, f)` is a table, `(n, h, w)` and `(n, h, w, c)` are images."""
     kind: Kind = "table" if x.ndim == 2 else "image"
     if kind == "table":
-        return Source(name, kind, labels, ids, in_test, open_table(x))
-    images = usual_shape(x)
+        return Source(name, kind, labels, ids, in_test, _open_table(x))
+    images = _usual_shape(x)
     if images is None:
         raise DataError(
-            f"{name}: x has shape {x.shape}; expected (n, features), (n, height, width) or (n, height, width, channels)"
-            " with 1, 3 or 4 channels."
+            f"{name}: x has shape {x.shape}; expected (n, features), (n, height, width) or "
+            "(n, height, width, channels) with 1, 3 or 4 channels."
         )
-    return Source(name, kind, labels, ids, in_test, open_images(images, image_size))
+    return Source(name, kind, labels, ids, in_test, _open_images(images, image_size))

@@ -2,6 +2,7 @@
 
 import lzma
 from importlib import resources
+from typing import Any
 
 import numpy as np
 
@@ -34,7 +35,7 @@ _CHARACTERS, _TRAINING_CHARACTERS, _SIDE = 400, 250, 24
 
 def glyphs(image_size: int | None) -> Source:
     """400 characters in 16 typefaces, 24 x 24 grey; the last 150 characters are the test part."""
-    raw = lzma.decompress(resources.files(__package__).joinpath("glyphs.xz").read_bytes())
+    raw = lzma.decompress(resources.files("nearfar.data").joinpath("glyphs.xz").read_bytes())
     characters = [chr(code) for code in np.frombuffer(raw, "<u2", _CHARACTERS)]
     packed = np.frombuffer(raw, np.uint8, offset=2 * _CHARACTERS).reshape(-1, _SIDE // 2, _SIDE)
     images = np.stack([packed >> 4, packed & 15], axis=2).reshape(-1, _SIDE, _SIDE) * np.uint8(17)
@@ -51,7 +52,7 @@ def digits(image_size: int | None) -> Source:
         from sklearn.datasets import load_digits
     except ImportError:
         raise DataError("the digits come with scikit-learn: pip install 'nearfar[train]'.") from None
-    found = load_digits()
+    found: Any = load_digits()
     images = (found.images / 16).astype(np.float32)
     return from_arrays(
         "digits", images, found.target, RowIds("digits/", np.arange(len(images))), None, image_size

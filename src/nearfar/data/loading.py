@@ -1,21 +1,21 @@
-"""`load`: find the kind of a source, split it, and check that an embedding can be learnt and measured on it."""
+"""`load`: find the kind of a source, split it, and check that an embedding can be learnt and measured."""
 
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal, get_args
+from typing import get_args
 
 import numpy as np
 
 from . import splits
 from .builtin import BUILTIN
-from .samples import DataError, DataSet, Samples, Source, select
+from .samples import DataError, DataSet, How, Samples, Source, Split, select
 
 __all__ = ["KINDS", "load"]
 
-Split = Literal["auto", "class", "sample", "given"]
 KINDS = (
-    "a built-in set (glyphs, digits), a folder of IDX files, a folder of class folders of images, .npz, .csv, .tsv or"
-    " .parquet"
+    "a built-in set (glyphs, digits), a folder of IDX files, a folder of class folders of images, .npz, "
+    ".csv, .tsv or .parquet"
 )
 _TABLES = (".csv", ".tsv", ".csv.gz", ".tsv.gz", ".parquet", ".pq")
 _FRACTION = 0.3
@@ -24,7 +24,7 @@ _FRACTION = 0.3
 def load(
     source: str | Path,
     *,
-    split: Split | str = "auto",
+    split: Split = "auto",
     test_fraction: float | None = None,
     label: str | None = None,
     image_size: int | None = None,
@@ -38,34 +38,38 @@ def load(
 
     Sources:
 
-    * `"glyphs"`: 400 characters in 16 typefaces, shipped with nearfar; the last 150 characters are never trained on.
-    * `"digits"`: scikit-learn's 1,797 digits. (A folder of that name is reached as `"./digits"` or as a `Path`.)
+    * `"glyphs"`: 400 characters in 16 typefaces, shipped with nearfar; the last 150 characters are not
+      trained on.
+    * `"digits"`: scikit-learn's 1,797 digits. (A folder of that name is `"./digits"`, or a `Path`.)
     * A folder of IDX files as MNIST names them, plain or `.gz`; its `train` and `t10k` parts are kept.
-    * A folder of class folders of images. `train/` and `test/` (or `val/`) inside are kept as the parts. Images of one
-      size with no side above 96 pixels stay as they are; others are scaled to a square as wide as their median longer
-      side, 64 at most, aspect kept, the rest black. All grey images give one channel, otherwise three; transparent
-      pixels become white. Pixels are read from disk when asked for and kept as bytes up to `cache_bytes`.
+    * A folder of class folders of images. `train/` and `test/` (or `val/`) inside are kept as the parts.
+      Images of one size with no side above 96 pixels stay as they are; others are scaled to a square as wide
+      as their median longer side, 64 at most, aspect kept, the rest black. All grey images give one channel,
+      otherwise three; transparent pixels become white. Pixels are read from disk when asked for and kept as
+      bytes up to `cache_bytes`.
     * `.npz` with `x`, `(n, features)` or `(n, height, width[, channels])`, `y`, and optionally `split`.
-    * `.csv`, `.tsv`, `.parquet`: numeric columns (numbers, or lists of equal length; a list column named `embedding` is
-      used alone), a label column, and optionally a column `split`.
+      Images that are not bytes and reach beyond 0 ... 255 are scaled from their least to their greatest
+      value.
+    * `.csv`, `.tsv`, `.parquet`: numeric columns (numbers, or lists of one length; a list column named
+      `embedding` is used alone), a label column, and optionally a column `split`.
 
     Args:
         source: built-in name or path.
-        split: `"class"`, test classes are never trained on; `"sample"`, every class is in both parts; `"given"`, as the
-            data says; `"auto"`, as the data says if it does, else by class for images of 20 classes or more, else by
-            sample. By sample, a class of fewer than four samples trains only. Given parts that share no class are a
-            split by class.
-        test_fraction: share of the classes, or of each class's samples, in the test part, 0 ... 1, drawn at random also
-            where the data says otherwise. When left out 0.3, if the data does not say.
+        split: `"class"`, test classes are never trained on; `"sample"`, every class is in both parts;
+            `"given"`, as the data says; `"auto"`, as the data says if it does, else by class for images of 20
+            classes or more, else by sample. By sample, a class of fewer than four samples trains only. Given
+            parts that share no class are a split by class.
+        test_fraction: share of the classes, or of each class's samples, in the test part, 0 ... 1, drawn at
+            random also where the data says otherwise. When left out 0.3, if the data does not say.
         label: a table's label column; `label` when left out.
         image_size: pixels; images become squares of this side, aspect kept, the rest black.
         skip_unreadable: leave out images that cannot be read, with one warning, instead of raising.
         skip_single: leave out classes with a single sample, with one warning, instead of raising.
         seed: of the random split and of `limit`.
-        limit: at most so many samples in each part, spread evenly over classes (over `limit // 4` of them where there
-            are more), for a quick try.
-        cache_bytes: how much decoded image data a folder may keep in memory; 0 reads from disk each time. A folder that
-            fits is decoded, and so checked, at once.
+        limit: at most so many samples in each part, spread evenly over classes (over `limit // 4` of them
+            where there are more), for a quick try.
+        cache_bytes: how much decoded image data a folder may keep in memory; 0 reads from disk each time. A
+            folder that fits is decoded, and so checked, at once.
 
     Returns:
         The two parts.
@@ -88,7 +92,10 @@ def load(
         raise DataError(f"limit is {limit}; expected at least 4, two samples of two classes.")
     if seed < 0:
         raise DataError(f"seed is {seed}; expected 0 or more.")
-    found = _find(source, label, image_size, skip_unreadable, cache_bytes)
+    try:
+        found = _find(source, label, image_size, skip_unreadable, cache_bytes)
+    except OSError as error:
+        raise DataError(f"{source} cannot be read: {error.strerror or error}.") from None
     codes, names = _encode(found)
     rows = _without_singles(found, codes, names) if skip_single else np.arange(len(codes))
     how, parts = _split(found, codes, names, rows, split, test_fraction, np.random.default_rng([seed, 0]))
@@ -126,22 +133,21 @@ def _encode(found: Source) -> tuple[np.ndarray, tuple[str, ...]]:
     labels = np.asarray(found.labels)
     if not len(labels):
         raise DataError(f"{found.name} holds no samples; expected at least two of each of two classes.")
-    if labels.dtype.kind == "f":
-        missing = np.flatnonzero(~np.isfinite(labels))
-        if len(missing):
-            raise DataError(
-                f"{found.name}: the label of {found.ids[int(missing[0])]} is missing; fill it or drop the row."
-            )
-        if (labels == np.rint(labels)).all() and np.abs(labels).max() < 2**53:
-            labels = labels.astype(np.int64)
+    missing = np.flatnonzero(~np.isfinite(labels) if labels.dtype.kind == "f" else labels == "")
+    if len(missing):
+        raise DataError(
+            f"{found.name}: the label of {found.ids[int(missing[0])]} is missing; fill it or drop it."
+        )
+    if labels.dtype.kind == "f" and (labels == np.rint(labels)).all() and np.abs(labels).max() < 2**53:
+        labels = labels.astype(np.int64)
     try:
         values, codes = np.unique(labels, return_inverse=True)
     except TypeError:
         raise DataError(
-            f"{found.name}: labels mix types that cannot be compared; make all of them text or integers."
+            f"{found.name}: labels mix text and numbers; make all of them one or the other."
         ) from None
-    texts = np.char.decode(values, "utf-8") if values.dtype.kind == "S" else values
-    return codes.reshape(-1).astype(np.int64), tuple(str(text) for text in texts)
+    names = [value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value) for value in values]
+    return codes.reshape(-1).astype(np.int64), tuple(names)
 
 
 def _without_singles(found: Source, codes: np.ndarray, names: Sequence[str]) -> np.ndarray:
@@ -149,8 +155,10 @@ def _without_singles(found: Source, codes: np.ndarray, names: Sequence[str]) -> 
     counted = codes if found.in_test is None else codes[~found.in_test]
     single = np.bincount(counted, minlength=len(names)) == 1
     if single.any():
-        _warn(
-            f"{found.name}: {single.sum()} classes with a single sample are left out, the first {names[single.argmax()]!r}."
+        first = names[int(single.argmax())]
+        warnings.warn(
+            f"{found.name}: {single.sum()} classes with a single sample are left out, e.g. {first!r}.",
+            stacklevel=3,
         )
     return np.flatnonzero(~single[codes])
 
@@ -160,32 +168,32 @@ def _split(
     codes: np.ndarray,
     names: tuple[str, ...],
     rows: np.ndarray,
-    split: str,
+    split: Split,
     fraction: float | None,
     rng: np.random.Generator,
-) -> tuple[str, list[np.ndarray]]:
+) -> tuple[How, list[np.ndarray]]:
     present, local = np.unique(codes[rows], return_inverse=True)
     own = [names[code] for code in present]
     in_test = None if found.in_test is None or fraction is not None else found.in_test[rows]
     how = splits.choose(split, found.kind, len(present), in_test is not None)
     if how == "given" and in_test is None:
-        why = (
-            "does not say which samples are for testing" if fraction is None else "has parts of its own size"
+        if fraction is not None:
+            raise DataError("parts as given have sizes of their own; leave the test fraction out.")
+        raise DataError(
+            f"{found.name} does not say which samples are for testing; use --split class or sample."
         )
-        raise DataError(f"{found.name} {why}; use --split class or sample, or leave out the test fraction.")
     unseen = in_test is not None and not np.intersect1d(local[in_test], local[~in_test]).size
     if in_test is not None and (how == "given" or (how == "class" and unseen)):
         how, test = "class" if unseen else "given", in_test
     else:
         splits.check_training_classes(local, own, select(found.ids, rows), "data")
-        test = {"class": splits.by_class, "sample": splits.by_sample}[how](
-            local, own, fraction or _FRACTION, rng
-        )
+        draw = splits.by_class if how == "class" else splits.by_sample
+        test = draw(local, own, fraction or _FRACTION, rng)
     return how, [rows[~test], rows[test]]
 
 
 def _open(
-    found: Source, codes: np.ndarray, names: tuple[str, ...], parts: list[np.ndarray], how: str
+    found: Source, codes: np.ndarray, names: tuple[str, ...], parts: list[np.ndarray], how: How
 ) -> DataSet:
     rows = np.sort(np.concatenate(parts))
     training = np.isin(rows, parts[0], assume_unique=True)
@@ -201,8 +209,8 @@ def _open(
         )
     if not (np.bincount(codes[rows[for_testing]], minlength=1) > 1).any():
         raise DataError(
-            f"{found.name}: no class has two samples in the test part of {len(for_testing)}, so nothing can be measured; "
-            "add samples or choose another split (--split class or sample)."
+            f"{found.name}: no class has two of the {len(for_testing)} samples of the test part, so nothing "
+            "can be measured; add samples or choose another split (--split class or sample)."
         )
     present = np.unique(codes[rows[readable]])
     trained = np.isin(present, codes[rows[for_training]])
@@ -215,9 +223,3 @@ def _open(
         for chosen in (for_training, for_testing)
     )
     return DataSet(found.name, found.kind, how, train, test)
-
-
-def _warn(sentence: str) -> None:
-    import warnings
-
-    warnings.warn(sentence, stacklevel=5)

@@ -1,4 +1,4 @@
-"""Pictures as arrays: resizing with the aspect kept, thumbnails. Pillow is needed only where a size changes."""
+"""Pictures as arrays: flattening, resizing with the aspect kept, thumbnails. Pillow only where needed."""
 
 from typing import TYPE_CHECKING
 
@@ -9,7 +9,7 @@ from .samples import DataError
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-__all__ = ["THUMBNAIL", "fit", "pillow", "resized", "thumbnails", "to_bytes"]
+__all__ = ["THUMBNAIL", "fit", "flattened", "pillow", "resized", "thumbnails", "to_bytes"]
 
 THUMBNAIL = 32  #: pixels, the longest side of a thumbnail
 
@@ -37,6 +37,28 @@ def fit(image: "Image", size: int) -> "Image":
     return square
 
 
+def flattened(image: "Image", mode: str, *, turn: bool) -> "Image":
+    """Any image as 8-bit `mode`, the right way up, transparent pixels white."""
+    Image = pillow()
+    if turn:
+        from PIL import ImageOps
+
+        image = ImageOps.exif_transpose(image)
+    if image.mode in ("I", "F") or image.mode.startswith("I;16"):
+        image = Image.fromarray(_eight_bits(np.asarray(image)))
+    elif image.has_transparency_data:
+        ground = Image.new("RGBA", image.size, "white")
+        image = Image.alpha_composite(ground, image.convert("RGBA"))
+    return image.convert(mode)
+
+
+def _eight_bits(values: np.ndarray) -> np.ndarray:
+    # 16-bit greys, or floats within 0 ... 1
+    low, high = values.min(), values.max()
+    scale = 255 if values.dtype.kind == "f" and high <= 1 else 1 if low >= 0 and high <= 255 else 255 / 65535
+    return np.clip(np.rint(values * scale), 0, 255).astype(np.uint8)
+
+
 def to_bytes(images: np.ndarray) -> np.ndarray:
     """uint8 of images that are uint8 or within 0 ... 1."""
     return images if images.dtype == np.uint8 else np.rint(images * 255).astype(np.uint8)
@@ -61,6 +83,6 @@ def thumbnails(images: np.ndarray) -> np.ndarray:
     if longest <= THUMBNAIL:
         return images
     Image = pillow()
-    size = tuple(max(1, round(side * THUMBNAIL / longest)) for side in (width, height))
+    size = max(1, round(width * THUMBNAIL / longest)), max(1, round(height * THUMBNAIL / longest))
     small = [np.asarray(Image.fromarray(image).resize(size, Image.Resampling.BOX)) for image in images]
     return np.stack(small) if small else np.empty((0, size[1], size[0], *images.shape[3:]), np.uint8)

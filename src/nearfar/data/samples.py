@@ -8,6 +8,8 @@ import numpy as np
 __all__ = ["DataError", "DataSet", "Samples"]
 
 Kind = Literal["image", "table"]
+How = Literal["class", "sample", "given"]
+Split = Literal["auto", "class", "sample", "given"]
 
 
 class DataError(ValueError):
@@ -28,6 +30,10 @@ class Store(Protocol):
         ...
 
 
+#: `(k,)` rows wanted and `(k,)` bool, which train, to a store of k samples and `(k,)` bool, which can be read
+Opener = Callable[[np.ndarray, np.ndarray], tuple[Store, np.ndarray]]
+
+
 class Source(NamedTuple):
     """What a reader finds before anything is split: labels first, the samples themselves on demand."""
 
@@ -36,8 +42,7 @@ class Source(NamedTuple):
     labels: np.ndarray  #: (n,) of any type
     ids: Sequence[str]
     in_test: np.ndarray | None  #: (n,) bool where the data says which part a sample belongs to
-    open: "Callable[[np.ndarray, np.ndarray], tuple[Store, np.ndarray]]"
-    """`(k,)` rows wanted and `(k,)` bool, which of them train, to a store of k samples and `(k,)` bool, which can be read."""
+    open: Opener
 
 
 class Samples:
@@ -45,8 +50,8 @@ class Samples:
 
     Attributes:
         labels: `(n,)` int64 codes into `class_names`.
-        class_names: names of the classes of the whole data set; both parts share them. Classes of the training part
-            come first, so its codes run from 0 without gaps.
+        class_names: names of the classes of the whole data set; both parts share them. Classes of the
+            training part come first, so its codes run from 0 without gaps.
         ids: where each sample came from, e.g. a path below the folder, or `"row 12"`.
         shape: of one input, `(height, width, channels)` or `(features,)`.
 
@@ -85,8 +90,8 @@ class Samples:
             indices: which samples, as NumPy would index them.
 
         Returns:
-            `(k, *shape)` float32: images scaled to 0 ... 1, tables standardised by the training part's mean and
-            deviation. Empty input gives `(0, *shape)`.
+            `(k, *shape)` float32: images scaled to 0 ... 1, tables standardised by the training part's mean
+            and deviation. Empty input gives `(0, *shape)`.
 
         Raises:
             DataError: an image file can no longer be read.
@@ -117,7 +122,7 @@ class DataSet(NamedTuple):
 
     name: str
     kind: Kind
-    split: Literal["class", "sample", "given"]  #: how the two parts came about
+    split: How  #: how the two parts came about
     train: Samples
     test: Samples
 
@@ -132,11 +137,15 @@ class RowIds(Sequence[str]):
         return len(self._rows)
 
     def __getitem__(self, index):
-        if isinstance(index, slice | np.ndarray):
-            return RowIds(self._prefix, self._rows[index])
+        if isinstance(index, slice):
+            return self.select(index)
         return f"{self._prefix}{self._rows[index]}"
+
+    def select(self, rows: np.ndarray | slice) -> "RowIds":
+        """The names of some rows."""
+        return RowIds(self._prefix, self._rows[rows])
 
 
 def select(ids: Sequence[str], rows: np.ndarray) -> Sequence[str]:
     """The ids of some rows."""
-    return ids[rows] if isinstance(ids, RowIds) else [ids[row] for row in rows]
+    return ids.select(rows) if isinstance(ids, RowIds) else [ids[int(row)] for row in rows]

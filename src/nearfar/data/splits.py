@@ -4,14 +4,14 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from .samples import DataError
+from .samples import DataError, How, Kind, Split
 
 __all__ = ["by_class", "by_sample", "check_training_classes", "choose", "limited"]
 
 _MANY_CLASSES = 20
 
 
-def choose(split: str, kind: str, num_classes: int, given: bool) -> str:
+def choose(split: Split, kind: Kind, num_classes: int, given: bool) -> How:
     """What `"auto"` means: as the data says, else by class for images of many classes, else by sample."""
     if split != "auto":
         return split
@@ -26,8 +26,8 @@ def by_class(
     """`(n,)` bool, True in the test part: whole classes, drawn at random, at least two on either side."""
     if len(names) < 4:
         raise DataError(
-            f"a split by class needs at least four classes, two to train on and two unseen; the data has {len(names)}: "
-            "split by sample instead (--split sample)."
+            "a split by class needs at least four classes, two to train on and two unseen; the data has "
+            f"{len(names)}: split by sample instead (--split sample)."
         )
     count = int(np.clip(round(fraction * len(names)), 2, len(names) - 2))
     unseen = np.zeros(len(names), bool)
@@ -46,8 +46,9 @@ def by_sample(
     quota = np.where(counts < 4, 0, np.clip(np.rint(fraction * counts), 2, counts - 2))
     if not quota.any():
         raise DataError(
-            "a split by sample needs a class of at least four samples, two to train on and two to measure; the largest "
-            f"class, {names[int(counts.argmax())]!r}, has {counts.max()}: split by class instead (--split class)."
+            "a split by sample needs a class of at least four samples, two to train on and two to measure; "
+            f"the largest, {names[int(counts.argmax())]!r}, has {counts.max()}: split by class instead "
+            "(--split class)."
         )
     return _rank_in_class(codes, rng) < quota[codes]
 
@@ -55,7 +56,7 @@ def by_sample(
 def limited(
     parts: Sequence[np.ndarray], codes: np.ndarray, limit: int, rng: np.random.Generator
 ) -> list[np.ndarray]:
-    """At most `limit` rows of each part, spread evenly over its classes; classes are left out rather than starved.
+    """At most `limit` rows of each part, spread evenly over classes; a class is left out rather than starved.
 
     Args:
         parts: row numbers of each part.
@@ -96,9 +97,11 @@ def check_training_classes(codes: np.ndarray, names: Sequence[str], ids: Sequenc
         where = ids[int(np.flatnonzero(codes == single[0])[0])]
         which = f"class {names[single[0]]!r} has one sample in the {what} ({where})"
         if len(single) > 1:
-            which = f"{len(single)} classes have one sample each in the {what}, the first {names[single[0]]!r} ({where})"
+            which = (
+                f"{len(single)} classes have one sample in the {what}, e.g. {names[single[0]]!r} ({where})"
+            )
         raise DataError(
-            f"{which}; a pair of the same class needs two: add samples, or leave such classes out (--skip-single)."
+            f"{which}; a pair of one class needs two: add samples, or leave such classes out (--skip-single)."
         )
 
 
