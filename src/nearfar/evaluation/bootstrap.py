@@ -21,13 +21,16 @@ def resampled_counts(
 
 
 def spread(samples: NDArray[np.float64], confidence: float) -> tuple[float, float]:
-    """The percentile interval of bootstrap samples.
+    """The percentile interval of bootstrap samples, without those that are NaN; (0, 0) where none is left.
 
     Raises:
         ValueError: a confidence outside 0 ... 1.
     """
     if not 0 < confidence < 1:
         raise ValueError(f"confidence is {confidence}; expected a share between 0 and 1, for example 0.95.")
+    samples = samples[~np.isnan(samples)]
+    if not len(samples):
+        return 0.0, 0.0
     low, high = np.quantile(samples, [(1 - confidence) / 2, (1 + confidence) / 2])
     return float(low), float(high)
 

@@ -93,14 +93,20 @@ class Retrieval:
         Raises:
             ValueError: another `by`, or a confidence outside 0 ... 1.
         """
+        return intervals_of_means(
+            self.per_query, self.groups(by), confidence=confidence, resamples=resamples, seed=seed
+        )
+
+    def groups(self, by: str) -> NDArray[np.int64] | None:
+        """What a bootstrap draws together: the class number of each counted query, or None for queries one by
+        one."""
         if by not in ("query", "class"):
             raise ValueError(f"by is {by!r}; expected 'query' or 'class'.")
-        groups = None
-        if by == "class" and self.queries:
-            groups = as_codes(_object_array(self.query_labels))[1][0]
-        return intervals_of_means(
-            self.per_query, groups, confidence=confidence, resamples=resamples, seed=seed
-        )
+        return as_codes(_object_array(self.query_labels))[1][0] if by == "class" and self.queries else None
+
+    def means(self) -> dict[str, float]:
+        """The means by flat name, such as `recall_at_5`; 0 where no query has a positive."""
+        return {name: float(values.mean()) if len(values) else 0.0 for name, values in self.per_query.items()}
 
 
 def retrieval(

@@ -12,7 +12,7 @@ from .bootstrap import resampled_counts, spread
 from .distances import check_distance
 from .folds import Folds, by_folds, fold_numbers
 from .pairs import Pairs, all_pairs, given_pairs, sampled_pairs
-from .roc import Roc, best_threshold, equal_error, roc_of, shares_accepted, tar_at, threshold_of_far
+from .roc import Roc, area, best_threshold, equal_error, roc_of, shares_accepted, tar_at, threshold_of_far
 from .space import Distance
 
 __all__ = ["Verification", "verification"]
@@ -111,11 +111,28 @@ class Verification:
         Raises:
             ValueError: another `by`, or a confidence outside 0 ... 1.
         """
+        samples = self.resampled(resamples=resamples, seed=seed, by=by)
+        return {key: spread(samples[:, i], confidence) for i, key in enumerate(self.means())}
+
+    def means(self) -> dict[str, float]:
+        """The measures that can be resampled, by flat name: `auc`, `eer` and `tar_at_far_...`."""
+        tar = {f"tar_at_far_{far:g}": value for far, value in self.tar_at_far.items()}
+        return {"auc": self.auc, "eer": self.eer, **tar}
+
+    def resampled(self, *, resamples: int, seed: int, by: str = "item") -> NDArray[np.float64]:
+        """(resamples, measures) values of `means` over bootstrap samples, the same draws for results of the
+        same pairs.
+
+        A row is NaN where a draw misses one kind of pairs; all are 0 where there is no pair of one kind.
+
+        Raises:
+            ValueError: another `by`, or `"class"` without labels.
+        """
         if by not in ("item", "class", "pair") or (by == "class" and self.codes is None):
             raise ValueError(f"by is {by!r}; expected 'item', 'pair', or 'class' where labels were given.")
-        keys = ["auc", "eer", *(f"tar_at_far_{far:g}" for far in self.tar_at_far)]
+        samples = np.zeros((resamples, len(self.means())))
         if not self.positives or not self.negatives:
-            return dict.fromkeys(keys, (0.0, 0.0))
+            return samples
         order = np.argsort(self.distances, kind="stable")
         ends = np.flatnonzero(np.append(np.diff(self.distances[order]) > 0, True))
         distinct = None if len(ends) == len(order) else ends
@@ -123,16 +140,15 @@ class Verification:
         if by == "class" and self.codes is not None:
             left, right = self.codes[left], self.codes[right]
         drawn = len(order) if by == "pair" else int(max(left.max(), right.max())) + 1
-        samples = []
-        for counts in resampled_counts(drawn, resamples, seed):
-            for count in counts:
-                weights = count[order] if by == "pair" else count[left] * count[right]
-                curve = shares_accepted(weights, same, distinct)
-                if curve:  # a draw may miss one kind of pairs altogether
-                    tar = [tar_at(curve.fpr, curve.tpr, far) for far in self.tar_at_far]
-                    samples.append([float(np.trapezoid(curve.tpr, curve.fpr)), equal_error(curve)[0], *tar])
-        table = np.array(samples or [[0.0] * len(keys)])
-        return {key: spread(table[:, i], confidence) for i, key in enumerate(keys)}
+        counts = (count for part in resampled_counts(drawn, resamples, seed) for count in part)
+        for sample, count in zip(samples, counts, strict=True):
+            weights = count[order] if by == "pair" else count[left] * count[right]
+            curve = shares_accepted(weights, same, distinct)
+            sample[:] = np.nan
+            if curve:
+                tar = [tar_at(curve.fpr, curve.tpr, far) for far in self.tar_at_far]
+                sample[:] = area(curve.fpr, curve.tpr), equal_error(curve)[0], *tar
+        return samples
 
 
 def verification(
@@ -226,7 +242,7 @@ def _measured(
         eer, eer_threshold, threshold, at_far = 0.0, 0.0, 0.0, dict.fromkeys(far, 0.0)
     std = _std(held.accuracy)
     return Verification(
-        auc=float(np.trapezoid(curve.tpr, curve.fpr)),
+        auc=area(curve.fpr, curve.tpr),
         eer=eer,
         eer_threshold=eer_threshold,
         tar_at_far={rate: tar_at(curve.fpr, curve.tpr, rate) for rate in far},
