@@ -57,8 +57,8 @@ def load(
         source: built-in name or path.
         split: `"class"`, test classes are never trained on; `"sample"`, every class is in both parts;
             `"given"`, as the data says; `"auto"`, as the data says if it does, else by class for images of 20
-            classes or more, else by sample. By sample, a class of fewer than four samples trains only. Given
-            parts that share no class are a split by class.
+            classes or more and where no class has four samples, else by sample. By sample, a class of fewer
+            than four samples trains only. Given parts that share no class are a split by class.
         test_fraction: share of the classes, or of each class's samples, in the test part, 0 ... 1, drawn at
             random also where the data says otherwise. When left out 0.3, if the data does not say.
         label: a table's label column; `label` when left out.
@@ -175,7 +175,7 @@ def _split(
     present, local = np.unique(codes[rows], return_inverse=True)
     own = [names[code] for code in present]
     in_test = None if found.in_test is None or fraction is not None else found.in_test[rows]
-    how = splits.choose(split, found.kind, len(present), in_test is not None)
+    how = splits.choose(split, found.kind, np.bincount(local), in_test is not None)
     if how == "given" and in_test is None:
         if fraction is not None:
             raise DataError("parts as given have sizes of their own; leave the test fraction out.")

@@ -11,13 +11,21 @@ __all__ = ["by_class", "by_sample", "check_training_classes", "choose", "limited
 _MANY_CLASSES = 20
 
 
-def choose(split: Split, kind: Kind, num_classes: int, given: bool) -> How:
-    """What `"auto"` means: as the data says, else by class for images of many classes, else by sample."""
+def choose(split: Split, kind: Kind, counts: np.ndarray, given: bool) -> How:
+    """What `"auto"` means: as the data says, else by class for images of many classes, else by sample.
+
+    Args:
+        split: what was asked for.
+        kind: image or table.
+        counts: samples of each class; where none has enough for a split by sample, it is by class.
+        given: whether the data says which part a sample belongs to.
+    """
     if split != "auto":
         return split
     if given:
         return "given"
-    return "class" if kind == "image" and num_classes >= _MANY_CLASSES else "sample"
+    many = kind == "image" and len(counts) >= _MANY_CLASSES
+    return "class" if many or (len(counts) >= 4 and counts.max() < 4) else "sample"
 
 
 def by_class(
