@@ -26,7 +26,7 @@ def check_reduction(reduction: str) -> None:
 
 def safe_divide(xp: Backend, total: Tensor, count: Tensor) -> Tensor:
     """total / count, 0 where nothing was counted."""
-    return total / xp.where(count > 0, count, xp.full_like(count, 1.0))
+    return total / xp.where(count > 0, count, 1.0)
 
 
 def reduce_sums(xp: Backend, parts: Sequence[Terms], reduction: str) -> Tensor:
@@ -44,7 +44,9 @@ def reduce_rows(xp: Backend, parts: Sequence[Terms], reduction: str) -> Tensor:
     """Parts with a value per anchor -> scalar, or each anchor's mean over its own terms for `"none"`."""
     if reduction == "none":
         return _add([safe_divide(xp, part.total, part.valid) for part in parts])
-    return reduce_sums(xp, [Terms(*(xp.sum(field) for field in part)) for part in parts], reduction)
+    count = "active" if reduction == "active_mean" else "valid"
+    total = [part._replace(total=xp.sum(part.total), **{count: xp.sum(getattr(part, count))}) for part in parts]
+    return reduce_sums(xp, total, reduction)
 
 
 def weighted(xp: Backend, terms: Tensor, where: Tensor) -> Terms:

@@ -91,7 +91,8 @@ def row_loss(
         fields = xp.map_rows(run, (x, *rows, *per_anchor), shared, block=size, summed=summed)
         loss = (reduce_sums if summed else reduce_rows)(xp, _group(fields), reduction)
     # masks would hide a NaN: 0 times a finite number is 0, times NaN or infinity it is NaN
-    return loss + 0 * (xp.sum(embeddings) + xp.sum(references))
+    total = xp.sum(embeddings)
+    return loss + 0 * (total if references is embeddings else total + xp.sum(references))
 
 
 row_loss.autograph_info__ = {}  # type: ignore[attr-defined]  # tells TensorFlow's AutoGraph to leave this code as it is

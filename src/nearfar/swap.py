@@ -9,7 +9,7 @@ from .backends import Backend, Tensor
 from .mining import distance_weights
 from .pairs import Pairs
 from .reduction import Terms
-from .slopes import Gap, over_positives
+from .slopes import FAR, Gap, over_positives
 
 __all__ = ["swapped_triplets"]
 
@@ -44,7 +44,7 @@ def swapped_triplets(
 
         def step(d: Tensor, column: Tensor, _: Tensor, total: Tensor, valid: Tensor, active: Tensor, *slopes) -> tuple:
             cross_slope, slope = slopes
-            here = (d > -float("inf"))[:, None]
+            here = (d > -FAR)[:, None]
             weight = xp.where(here, choose(d), 0.0)
             other = xp.take(cross, column)
             own = distances <= other

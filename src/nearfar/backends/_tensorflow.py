@@ -131,7 +131,16 @@ def cumulative_sum(x):
 
 
 def searchsorted(rows, values, *, side="left"):
-    return tf.searchsorted(rows, values, side=side)
+    if tf.executing_eagerly():
+        return tf.searchsorted(rows, values, side=side)
+    # under XLA tf.searchsorted compares all with all, (a, m, n); merging the two by one stable sort does not
+    count = tf.shape(values)[1]
+    values_first = side == "left"  # of equal ones, those that are not to be counted come later
+    order = tf.argsort(tf.concat([values, rows] if values_first else [rows, values], axis=1), axis=1, stable=True)
+    of_rows = order >= count if values_first else order < tf.shape(rows)[1]
+    before = tf.cumsum(tf.cast(of_rows, tf.int32), axis=1)
+    back = tf.gather(before, tf.argsort(order, axis=1), batch_dims=1)
+    return back[:, :count] if values_first else back[:, -count:]
 
 
 def take(x, index):
