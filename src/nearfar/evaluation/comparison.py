@@ -85,8 +85,8 @@ class Comparison:
         counts = ", ".join(f"{count:,} {name}" for name, count in self.counts.items())
         lines += [
             "",
-            f"{counts}. Brackets: {self.confidence:.0%} bootstrap intervals over {self.by}. Second lines: paired "
-            f"difference from {_cell(self.baseline)}; bold where its interval leaves 0 out.",
+            f"{counts}. Brackets: {self.confidence:.0%} bootstrap intervals over {self.by}. Second lines: "
+            f"paired difference from {_cell(self.baseline)}; bold where its interval leaves 0 out.",
         ]
         return "\n".join(lines) + "\n"
 

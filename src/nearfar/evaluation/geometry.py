@@ -30,7 +30,7 @@ class Geometry:
     collapsed_dimensions: (
         float  #: share of principal directions with under 1 % of the largest one's deviation
     )
-    hubness: float  #: skewness of how often an item is among the k nearest of others; 0 is symmetric, high has hubs
+    hubness: float  #: skewness of how often an item is among others' k nearest; high where there are hubs
     norm_mean: float  #: mean length of an embedding
     norm_std: float  #: its standard deviation
     dimensions: int  #: length of an embedding
@@ -142,13 +142,14 @@ def _singular_values(rows: NDArray[Any]) -> NDArray[np.float64]:
     width = rows.shape[1]
     centre = rows.mean(axis=0, dtype=np.float64)
     if len(rows) < width:
-        found = np.linalg.svd(rows - centre, compute_uv=False)
+        found = np.linalg.svd(rows - centre, compute_uv=False).astype(np.float64)
         return np.concatenate([np.zeros(width - len(found)), found[::-1]])
     gram = np.zeros((width, width))
     for start in range(0, len(rows), 8192):
         part = rows[start : start + 8192] - centre
         gram += part.T @ part
-    return np.sqrt(np.maximum(np.linalg.eigvalsh(gram), 0)).astype(np.float64) if width else np.zeros(0)
+    spectrum = np.linalg.eigvalsh(gram).astype(np.float64) if width else np.zeros(0)
+    return np.sqrt(np.maximum(spectrum, 0))
 
 
 def _effective_rank(spectrum: NDArray[np.float64]) -> float:
