@@ -1,6 +1,7 @@
 """Which triplets of each anchor count, as distances of fixed shape: a triplet that does not exist is marked, not dropped.
 
 The minings that take many triplets of an anchor (`"all"`, `"semihard"`, ...) are in `slopes`, which never lists them.
+Those that choose pairs, for any loss, are in `pair_mining` and offered here too.
 """
 
 import math
@@ -8,11 +9,24 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from .backends import Backend, Tensor, backend_of
+from .pair_mining import angular, hardest_fraction, multi_similarity, pair_margin, uniform_histogram
 from .pairs import Pairs
 from .reduction import Terms, weighted
 from .slopes import Gap, all_triplets, semihard, weighted_negatives
 
-__all__ = ["MININGS", "Triplets", "distance_weights", "easy_positive", "hard", "resolve"]
+__all__ = [
+    "MININGS",
+    "Triplets",
+    "angular",
+    "distance_weights",
+    "easy_positive",
+    "hard",
+    "hardest_fraction",
+    "multi_similarity",
+    "pair_margin",
+    "resolve",
+    "uniform_histogram",
+]
 
 
 class Triplets(NamedTuple):
