@@ -10,6 +10,7 @@ from typing import Any
 
 from . import debug, distances
 from .backends import Backend, Tensor, backend_of
+from .distributed import everybody
 from .pairs import Pairs, block_of_labels, check_labels
 from .reduction import Terms, check_reduction, reduce_rows, reduce_sums
 
@@ -119,7 +120,7 @@ def _block_size(xp: Backend, block: int | str | None, anchors: Any, references: 
         if not isinstance(anchors, int) or not isinstance(references, int):
             return None
         wanted = max(_SMALLEST_BLOCK, xp.block_elements // max(1, references * width))
-        return wanted if anchors > wanted else None
+        return wanted if anchors > 2 * wanted else None
     if not isinstance(block, int) or isinstance(block, bool) or block < 1:
         raise ValueError(f"block is {block!r}; expected a positive number of anchors, 'auto' or None.")
     return None if isinstance(anchors, int) and anchors <= block else block
@@ -139,6 +140,8 @@ def _inputs(xp: Backend, embeddings: Any, labels: Any, references: Any, referenc
     x = xp.asfloat(embeddings)
     y = x if own else xp.asfloat(references)
     if isinstance(labels, Pairs):
+        y = everybody(xp, embeddings)[0][0] if own else y
+        y = x if y is embeddings else xp.asfloat(y)
         _check_masks(labels, x, y)
         return x, y, tuple(labels), (), lambda masks, _: Pairs(*masks)
     backend_of(embeddings, labels, reference_labels)
@@ -149,8 +152,9 @@ def _inputs(xp: Backend, embeddings: Any, labels: Any, references: Any, referenc
     _check_count(labels, x, "labels", "embeddings")
     if own:
         (codes,) = xp.as_labels(labels)
-        rows = xp.arange(xp.shape(x)[0], x)
-        return x, y, (codes, rows), (codes,), lambda masks, shared: block_of_labels(masks[0], shared[0], masks[1])
+        (y, all_codes), columns = everybody(xp, embeddings, codes)
+        y = x if y is embeddings else xp.asfloat(y)
+        return x, y, (codes, columns), (all_codes,), lambda masks, shared: block_of_labels(masks[0], shared[0], masks[1])
     reference_labels = check_labels(xp, reference_labels, "reference_labels")
     _check_count(reference_labels, y, "reference_labels", "references")
     codes, other_codes = xp.as_labels(labels, reference_labels)

@@ -6,7 +6,7 @@ from tensorflow.math import log, softplus  # noqa: F401
 from tensorflow.nn import relu  # noqa: F401
 
 name = "tensorflow"
-block_elements = 2**22
+block_elements = 2**21
 concat = tf.concat
 matrix_transpose = tf.linalg.matrix_transpose
 

