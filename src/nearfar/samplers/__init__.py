@@ -1,0 +1,7 @@
+"""Which samples to train on: class-balanced batches, and pairs and triplets chosen beforehand."""
+
+from .batches import ClassBalancedSampler
+from .mined import mine_triplets
+from .tuples import sample_pairs, sample_triplets
+
+__all__ = ["ClassBalancedSampler", "mine_triplets", "sample_pairs", "sample_triplets"]
