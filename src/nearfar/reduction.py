@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from .backends import Backend, Tensor
+from .distributed import add_up
 
 __all__ = ["REDUCTIONS", "Terms", "check_reduction", "reduce_rows", "reduce_sums", "safe_divide", "weighted"]
 
@@ -31,13 +32,11 @@ def safe_divide(xp: Backend, total: Tensor, count: Tensor) -> Tensor:
 
 def reduce_sums(xp: Backend, parts: Sequence[Terms], reduction: str) -> Tensor:
     """Parts whose fields are sums over all anchors -> scalar; parts are averaged each over its own count and added."""
-    values = [
-        part.total
-        if reduction == "sum"
-        else safe_divide(xp, part.total, part.valid if reduction == "mean" else part.active)
-        for part in parts
-    ]
-    return _add(values)
+    totals = [part.total for part in parts]
+    if reduction == "sum":
+        return _add(add_up(xp, totals))
+    sums = add_up(xp, [*totals, *(part.valid if reduction == "mean" else part.active for part in parts)])
+    return _add([safe_divide(xp, *pair) for pair in zip(sums[: len(parts)], sums[len(parts) :], strict=True)])
 
 
 def reduce_rows(xp: Backend, parts: Sequence[Terms], reduction: str) -> Tensor:
