@@ -41,8 +41,9 @@ def nearest(
     k = max(0, min(k, count - (leave_out is not None)))
     distances, positions = np.zeros((len(queries), k)), np.zeros((len(queries), k), np.int64)
     if k:
-        for start in range(0, len(queries), _ROWS):
-            part = slice(start, start + _ROWS)
+        step = max(1, min(_ROWS, (1 << 24) // (16 * k)))  # a large k takes memory too
+        for start in range(0, len(queries), step):
+            part = slice(start, start + step)
             left_out = None if leave_out is None else leave_out[part]
             distances[part], positions[part] = _nearest(space, queries[part], k, left_out, among, count)
     return distances, positions

@@ -9,7 +9,10 @@ from .arrays import as_array
 from .distances import distances_of_pairs
 from .space import Distance
 
-__all__ = ["Pairs", "all_pairs", "given_pairs", "sampled_pairs"]
+__all__ = ["ALL", "SAMPLE", "Pairs", "all_pairs", "cross_pairs", "given_pairs", "sampled_pairs"]
+
+ALL = 5_000_000  #: pairs: up to here all are taken
+SAMPLE = 1_000_000  #: pairs: beyond, half of them of one class
 
 
 class Pairs(NamedTuple):
@@ -58,13 +61,56 @@ def all_pairs(rows: NDArray[Any], codes: NDArray[np.int64], distance: Distance) 
     return Pairs(left, right, codes[left] == codes[right], _all_distances(rows, left, right, distance))
 
 
-def sampled_pairs(
-    rows: NDArray[Any], codes: NDArray[np.int64], distance: Distance, count: int, seed: int
-) -> Pairs:
-    """A seeded sample of pairs, half of them of one class."""
-    from ..samplers import sample_pairs
+def sampled_pairs(rows: NDArray[Any], codes: NDArray[np.int64], distance: Distance, seed: int) -> Pairs:
+    """A seeded sample of a million pairs, half of them of one class."""
+    left, right, same = cross_pairs(codes, codes, True, seed)
+    return given_pairs(rows, (left, right, same), distance)
 
-    return given_pairs(rows, sample_pairs(codes, count, seed=seed), distance)
+
+def cross_pairs(
+    codes: NDArray[np.int64], reference_codes: NDArray[np.int64], itself: bool, seed: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.bool_]]:
+    """Pairs of a query and a reference: all up to five million, else a seeded sample of half a million of
+    each kind.
+
+    The sample is uniform over the pairs of a kind, with replacement.
+
+    Args:
+        codes: (q,) class numbers of the queries.
+        reference_codes: (r,) class numbers of the references.
+        itself: whether the queries are the references; each pair then comes once, and none with itself.
+        seed: of the sample.
+
+    Returns:
+        Rows of queries, rows of references, and whether they are of one class.
+    """
+    count, others = len(codes), len(reference_codes)
+    if (count * (count - 1) // 2 if itself else count * others) <= ALL:
+        left, right = (
+            np.triu_indices(count, 1) if itself else np.divmod(np.arange(count * others), max(others, 1))
+        )
+        return left, right, codes[left] == reference_codes[right]
+    random = np.random.default_rng(seed)
+    order = np.argsort(reference_codes, kind="stable")
+    sizes = np.bincount(reference_codes, minlength=int(codes.max()) + 1)
+    starts = (np.cumsum(sizes) - sizes)[codes]
+    own = sizes[codes]
+    parts = []
+    for same, weights in ((True, own - itself), (False, others - own)):
+        if not weights.sum():
+            continue
+        left = np.searchsorted(
+            np.cumsum(weights), random.integers(weights.sum(), size=SAMPLE // 2), side="right"
+        )
+        nth = random.integers(weights[left])  # the nth reference of the class, or the nth of all others
+        if same and itself:
+            place = np.empty(count, np.int64)
+            place[order] = np.arange(count)
+            nth = nth + (nth >= place[left] - starts[left])  # step over the query itself
+        where = starts[left] + nth if same else nth + own[left] * (nth >= starts[left])
+        parts.append((left, order[where], np.full(len(left), same)))
+    left, right, same = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
+    return left, right, same
 
 
 def _all_distances(rows: NDArray[Any], left: Any, right: Any, distance: Distance) -> NDArray[np.float64]:

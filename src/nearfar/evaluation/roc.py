@@ -13,6 +13,7 @@ __all__ = [
     "roc_of",
     "shares_accepted",
     "tar_at",
+    "threshold_after",
     "threshold_of_far",
 ]
 
@@ -77,7 +78,7 @@ def best_threshold(distances: _Floats, same: NDArray[np.bool_], *, balanced: boo
     weights = np.where(same, 1 / kinds[0], -1 / kinds[1]) if balanced else np.where(same, 1, -1)
     gain = np.concatenate([[0], np.cumsum(weights)])  # of accepting the first k instead of none
     between = np.concatenate([[True], distances[1:] > distances[:-1], [True]])
-    return _after(distances, int(np.argmax(np.where(between, gain, -np.inf))))
+    return threshold_after(distances, int(np.argmax(np.where(between, gain, -np.inf))))
 
 
 def threshold_of_far(distances: _Floats, same: NDArray[np.bool_], far: float) -> float:
@@ -92,11 +93,11 @@ def threshold_of_far(distances: _Floats, same: NDArray[np.bool_], far: float) ->
     shares = np.arange(1, len(different) + 1) / max(len(different), 1)
     allowed = int(np.searchsorted(shares, far, side="right"))
     if allowed == len(different):
-        return _after(distances, len(distances))
-    return _after(distances, int(np.searchsorted(distances, different[allowed])))
+        return threshold_after(distances, len(distances))
+    return threshold_after(distances, int(np.searchsorted(distances, different[allowed])))
 
 
-def _after(distances: _Floats, count: int) -> float:
+def threshold_after(distances: _Floats, count: int) -> float:
     """A threshold that accepts the first `count` of ascending distances: midway, so that rounding does not
     matter."""
     if not len(distances):

@@ -11,14 +11,11 @@ from .arrays import as_codes, as_embeddings, as_labels
 from .bootstrap import resampled_counts, spread
 from .distances import check_distance
 from .folds import Folds, by_folds, fold_numbers
-from .pairs import Pairs, all_pairs, given_pairs, sampled_pairs
+from .pairs import ALL, Pairs, all_pairs, given_pairs, sampled_pairs
 from .roc import Roc, area, best_threshold, equal_error, roc_of, shares_accepted, tar_at, threshold_of_far
 from .space import Distance
 
 __all__ = ["Verification", "verification"]
-
-_ALL = 5_000_000  # pairs: up to here all are taken
-_SAMPLE = 1_000_000  # pairs: beyond, half of them of one class
 
 
 @dataclass(frozen=True)
@@ -213,10 +210,10 @@ def verification(
         raise ValueError(
             "labels and pairs are both missing; expected labels (n,), or pairs (left, right, same)."
         )
-    elif len(rows) * (len(rows) - 1) // 2 <= _ALL:
+    elif len(rows) * (len(rows) - 1) // 2 <= ALL:
         chosen = all_pairs(rows, codes, distance)
     else:
-        chosen = sampled_pairs(rows, codes, distance, _SAMPLE, seed)
+        chosen = sampled_pairs(rows, codes, distance, seed)
     sampled = pairs is None and len(chosen.same) < len(rows) * (len(rows) - 1) // 2
     return _measured(chosen, codes, far, fold_numbers(folds, len(chosen.same), seed), sampled)
 
