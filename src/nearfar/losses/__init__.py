@@ -1,15 +1,36 @@
 """The catalogue of losses: functions of embeddings and labels (or of explicit pairs and triplets), for any framework."""
 
+from .angular_margin import arcface_loss, cosface_loss, sub_center_arcface_loss
+from .classification import instance_loss, normalized_softmax_loss, p2sgrad_loss
 from .contrastive import contrastive_loss, pair_contrastive_loss
+from .cross_modal import multiple_negatives_ranking_loss, siglip_loss
+from .multiplied_margin import large_margin_softmax_loss, sphereface_loss
+from .proxy import proxy_anchor_loss, proxy_nca_loss, proxy_nca_plus_plus_loss, soft_triple_loss
 from .similarity import circle_loss, multi_similarity_loss
-from .softmax import supcon_loss
+from .softmax import nca_loss, nt_xent_loss, supcon_loss
 from .triplet import triplet_loss, triplet_margin_loss
 
 __all__ = [
+    "arcface_loss",
     "circle_loss",
     "contrastive_loss",
+    "cosface_loss",
+    "instance_loss",
+    "large_margin_softmax_loss",
     "multi_similarity_loss",
+    "multiple_negatives_ranking_loss",
+    "nca_loss",
+    "normalized_softmax_loss",
+    "nt_xent_loss",
+    "p2sgrad_loss",
     "pair_contrastive_loss",
+    "proxy_anchor_loss",
+    "proxy_nca_loss",
+    "proxy_nca_plus_plus_loss",
+    "siglip_loss",
+    "soft_triple_loss",
+    "sphereface_loss",
+    "sub_center_arcface_loss",
     "supcon_loss",
     "triplet_loss",
     "triplet_margin_loss",

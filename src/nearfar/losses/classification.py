@@ -1,0 +1,202 @@
+"""Softmax over classes: the proxies are the rows of a classifier's last layer."""
+
+from ..backends import Tensor, backend_of
+from ..pairs import Pairs
+from ..reduction import Terms, weighted
+from ..rows import row_loss
+from ._classes import class_inputs, cross_entropy
+
+__all__ = ["instance_loss", "normalized_softmax_loss", "p2sgrad_loss"]
+
+
+def normalized_softmax_loss(
+    embeddings: Tensor,
+    labels: Tensor,
+    *,
+    proxies: Tensor,
+    temperature: float = 0.05,
+    classes: Tensor | None = None,
+    weights: Tensor | None = None,
+    reduction: str = "mean",
+    block: int | str | None = "auto",
+) -> Tensor:
+    r"""Normalised softmax: cross-entropy of cosines to the classes.
+
+    .. math:: \frac{1}{a} \sum_i -\log \frac{\exp(\cos(x_i, w_{y_i}) / T)}{\sum_c \exp(\cos(x_i, w_c) / T)}
+
+    Good for: a simple and strong baseline where training classes are fixed.
+
+    Args:
+        embeddings: `(a, d)` floats; normalised here.
+        labels: `(a,)` or `(a, 1)` class numbers, from 0.
+        proxies: `(classes, d)`, learnable; normalised here. Class `c` is row `c`.
+        temperature: `T`, cosine.
+        classes: `(k,)` class numbers, the only ones compared with; see `nearfar.samplers.sample_classes`.
+        weights: `(a,)`, how much each embedding counts.
+        reduction: `"mean"` over embeddings, `"active_mean"`, `"sum"` or `"none"`.
+        block: embeddings at a time; see `nearfar.rows.row_loss`.
+
+    Returns:
+        Scalar, `(a,)` for `"none"`. A row whose class is not among the proxies does not count.
+
+    Raises:
+        ValueError: shapes that do not fit together.
+        TypeError: tensors of two frameworks, labels that are no integers.
+
+    Example:
+        >>> import numpy as np
+        >>> x, labels = np.array([[2.0, 0.0]]), np.array([0])
+        >>> float(normalized_softmax_loss(x, labels, proxies=np.eye(2), temperature=1.0))  # log(1 + 1 / e)
+        0.313261...
+
+    References:
+        Zhai, Wu, "Classification is a Strong Baseline for Deep Metric Learning", 2019,
+        https://arxiv.org/abs/1811.12649.
+    """
+    labels, proxies, numbers = class_inputs(embeddings, labels, proxies, classes)
+
+    def terms(distances: Tensor, pairs: Pairs) -> Terms:
+        return cross_entropy(backend_of(distances), -distances / temperature, pairs.positive)
+
+    return row_loss(
+        terms,
+        embeddings,
+        labels,
+        distance="cosine",
+        references=proxies,
+        reference_labels=numbers,
+        weights=weights,
+        reduction=reduction,
+        block=block,
+    )
+
+
+def instance_loss(
+    embeddings: Tensor,
+    labels: Tensor,
+    *,
+    proxies: Tensor,
+    scale: float = 1.0,
+    classes: Tensor | None = None,
+    weights: Tensor | None = None,
+    reduction: str = "mean",
+    block: int | str | None = "auto",
+) -> Tensor:
+    r"""Instance loss: a softmax over instances as classes, on plain inner products.
+
+    .. math:: \frac{1}{a} \sum_i -\log \frac{\exp(s \, x_i \cdot w_{y_i})}{\sum_c \exp(s \, x_i \cdot w_c)}
+
+    Every instance (a sample with its views, or an image with its texts) is a class of its own, and all
+    modalities share the proxies: call it for each, on the same `proxies`, and add. pytorch-metric-learning's
+    InstanceLoss takes the rows of the batch for classes instead, and depends on their order.
+
+    Good for: image and text towers before a ranking loss, many classes of few samples.
+
+    Args:
+        embeddings: `(a, d)` floats, as they are.
+        labels: `(a,)` or `(a, 1)` class numbers, from 0.
+        proxies: `(classes, d)`, learnable, as they are. Class `c` is row `c`.
+        scale: `s`, multiplies the inner products.
+        classes: `(k,)` class numbers, the only ones compared with; see `nearfar.samplers.sample_classes`.
+        weights: `(a,)`, how much each embedding counts.
+        reduction: `"mean"` over embeddings, `"active_mean"`, `"sum"` or `"none"`.
+        block: embeddings at a time; see `nearfar.rows.row_loss`.
+
+    Returns:
+        Scalar, `(a,)` for `"none"`. A row whose class is not among the proxies does not count.
+
+    Raises:
+        ValueError: shapes that do not fit together.
+        TypeError: tensors of two frameworks, labels that are no integers.
+
+    Example:
+        >>> import numpy as np
+        >>> x, labels = np.array([[2.0, 0.0]]), np.array([0])
+        >>> float(instance_loss(x, labels, proxies=np.eye(2)))  # log(1 + 1 / e^2)
+        0.126928...
+
+    References:
+        Zheng et al., "Dual-Path Convolutional Image-Text Embeddings with Instance Loss", 2020,
+        https://arxiv.org/abs/1711.05535.
+    """
+    labels, proxies, numbers = class_inputs(embeddings, labels, proxies, classes)
+
+    def terms(distances: Tensor, pairs: Pairs) -> Terms:
+        return cross_entropy(backend_of(distances), -scale * distances, pairs.positive)
+
+    return row_loss(
+        terms,
+        embeddings,
+        labels,
+        distance="dot",
+        references=proxies,
+        reference_labels=numbers,
+        weights=weights,
+        reduction=reduction,
+        block=block,
+    )
+
+
+def p2sgrad_loss(
+    embeddings: Tensor,
+    labels: Tensor,
+    *,
+    proxies: Tensor,
+    classes: Tensor | None = None,
+    weights: Tensor | None = None,
+    reduction: str = "mean",
+    block: int | str | None = "auto",
+) -> Tensor:
+    r"""P2SGrad: each cosine's squared error against 1 for its own class and 0 for the others.
+
+    .. math:: \frac{1}{2a} \sum_i \sum_c (\cos(x_i, w_c) - [c = y_i])^2
+
+    The paper gives a gradient and no loss; this is the loss of that gradient. There is no scale and no margin
+    to choose. pytorch-metric-learning's P2SGradLoss is this times 2 over the number of classes.
+
+    Good for: face and voice embeddings when there is no time to tune a margin.
+
+    Args:
+        embeddings: `(a, d)` floats; normalised here.
+        labels: `(a,)` or `(a, 1)` class numbers, from 0.
+        proxies: `(classes, d)`, learnable; normalised here. Class `c` is row `c`.
+        classes: `(k,)` class numbers, the only ones compared with; see `nearfar.samplers.sample_classes`.
+        weights: `(a,)`, how much each embedding counts.
+        reduction: `"mean"` over embeddings, `"active_mean"`, `"sum"` or `"none"`.
+        block: embeddings at a time; see `nearfar.rows.row_loss`.
+
+    Returns:
+        Scalar, `(a,)` for `"none"`. A row whose class is not among the proxies does not count.
+
+    Raises:
+        ValueError: shapes that do not fit together.
+        TypeError: tensors of two frameworks, labels that are no integers.
+
+    Example:
+        >>> import numpy as np
+        >>> x, labels = np.array([[0.0, 2.0]]), np.array([0])
+        >>> float(p2sgrad_loss(x, labels, proxies=np.eye(2)))  # ((0 - 1)^2 + (1 - 0)^2) / 2
+        1.0
+
+    References:
+        Zhang et al., "P2SGrad: Refined Gradients for Optimizing Deep Face Models", 2019,
+        https://arxiv.org/abs/1905.02479.
+    """
+    labels, proxies, numbers = class_inputs(embeddings, labels, proxies, classes)
+
+    def terms(distances: Tensor, pairs: Pairs) -> Terms:
+        xp = backend_of(distances)
+        error = xp.where(pairs.positive, distances, 1 - distances)
+        return weighted(xp, 0.5 * xp.sum(error * error, axis=1), xp.any(pairs.positive, axis=1))
+
+    return row_loss(
+        terms,
+        embeddings,
+        labels,
+        distance="cosine",
+        references=proxies,
+        reference_labels=numbers,
+        weights=weights,
+        reduction=reduction,
+        block=block,
+    )

@@ -1,0 +1,303 @@
+"""Proxy losses: each class has a learnable representative, or several, that embeddings are compared with."""
+
+from ..backends import Tensor, backend_of
+from ..pairs import Pairs
+from ..reduction import Terms, weighted
+from ..rows import row_loss
+from ._classes import class_inputs, cross_entropy
+
+__all__ = ["proxy_anchor_loss", "proxy_nca_loss", "proxy_nca_plus_plus_loss", "soft_triple_loss"]
+
+
+def proxy_nca_loss(
+    embeddings: Tensor,
+    labels: Tensor,
+    *,
+    proxies: Tensor,
+    temperature: float = 1.0,
+    classes: Tensor | None = None,
+    weights: Tensor | None = None,
+    reduction: str = "mean",
+    block: int | str | None = "auto",
+) -> Tensor:
+    r"""Proxy-NCA: nearer to the proxy of its own class than to all others.
+
+    .. math:: \frac{1}{a} \sum_i -\log \frac{\exp(-d(x_i, p_{y_i}) / T)}
+              {\sum_{z \ne y_i} \exp(-d(x_i, p_z) / T)}, \quad
+              d(x, p) = \left\| \frac{x}{\|x\|} - \frac{p}{\|p\|} \right\|^2
+
+    The class's own proxy is not in the denominator, as in the paper, so the value may be negative; with it
+    there the loss is `proxy_nca_plus_plus_loss` (pytorch-metric-learning's ProxyNCALoss is that one too).
+
+    Good for: many classes of few samples, where triplets are too many.
+
+    Args:
+        embeddings: `(a, d)` floats; normalised here.
+        labels: `(a,)` or `(a, 1)` class numbers, from 0.
+        proxies: `(classes, d)`, learnable; normalised here. Class `c` is row `c`.
+        temperature: `T`, in units of the squared distance; the paper has none, and a small one trains
+            quicker.
+        classes: `(k,)` class numbers, the only ones compared with; see `nearfar.samplers.sample_classes`.
+        weights: `(a,)`, how much each embedding counts.
+        reduction: `"mean"` over embeddings, `"active_mean"` over those whose loss is positive, `"sum"` or
+            `"none"`.
+        block: embeddings at a time; see `nearfar.rows.row_loss`.
+
+    Returns:
+        Scalar, `(a,)` for `"none"`. A row whose class is not among the proxies does not count.
+
+    Raises:
+        ValueError: shapes that do not fit together.
+        TypeError: tensors of two frameworks, labels that are no integers.
+
+    Example:
+        >>> import numpy as np
+        >>> float(proxy_nca_loss(np.array([[1.0, 0.0]]), np.array([0]), proxies=np.eye(2)))  # 0 - 2
+        -2.0
+
+    References:
+        Movshovitz-Attias, Toshev, Leung, Ioffe, Singh, "No Fuss Distance Metric Learning using Proxies",
+        2017, https://arxiv.org/abs/1703.07464.
+    """
+    labels, proxies, numbers = class_inputs(embeddings, labels, proxies, classes)
+
+    def terms(distances: Tensor, pairs: Pairs) -> Terms:
+        xp = backend_of(distances)
+        logits = -2 * distances / temperature  # |x - p|^2 = 2 (1 - cosine) for rows of length 1
+        valid = xp.any(pairs.positive, axis=1) & xp.any(pairs.negative, axis=1)
+        others = xp.where(valid, xp.logsumexp(logits, axis=1, where=pairs.negative), 0.0)
+        return weighted(xp, others - xp.sum(logits, axis=1, where=pairs.positive), valid)
+
+    return row_loss(
+        terms,
+        embeddings,
+        labels,
+        distance="cosine",
+        references=proxies,
+        reference_labels=numbers,
+        weights=weights,
+        reduction=reduction,
+        block=block,
+    )
+
+
+def proxy_nca_plus_plus_loss(
+    embeddings: Tensor,
+    labels: Tensor,
+    *,
+    proxies: Tensor,
+    temperature: float = 1 / 9,
+    classes: Tensor | None = None,
+    weights: Tensor | None = None,
+    reduction: str = "mean",
+    block: int | str | None = "auto",
+) -> Tensor:
+    r"""ProxyNCA++: the chance that an embedding is assigned to the proxy of its class, at a low temperature.
+
+    .. math:: \frac{1}{a} \sum_i -\log \frac{\exp(-d(x_i, p_{y_i}) / T)}{\sum_z \exp(-d(x_i, p_z) / T)}, \quad
+              d(x, p) = \left\| \frac{x}{\|x\|} - \frac{p}{\|p\|} \right\|^2
+
+    The paper's other changes are of training: a higher learning rate for the proxies, max pooling, layer
+    norm.
+
+    Good for: what Proxy-NCA is good for, with better results.
+
+    Args:
+        embeddings: `(a, d)` floats; normalised here.
+        labels: `(a,)` or `(a, 1)` class numbers, from 0.
+        proxies: `(classes, d)`, learnable; normalised here. Class `c` is row `c`.
+        temperature: `T`, in units of the squared distance.
+        classes: `(k,)` class numbers, the only ones compared with; see `nearfar.samplers.sample_classes`.
+        weights: `(a,)`, how much each embedding counts.
+        reduction: `"mean"` over embeddings, `"active_mean"`, `"sum"` or `"none"`.
+        block: embeddings at a time; see `nearfar.rows.row_loss`.
+
+    Returns:
+        Scalar, `(a,)` for `"none"`. A row whose class is not among the proxies does not count.
+
+    Raises:
+        ValueError: shapes that do not fit together.
+        TypeError: tensors of two frameworks, labels that are no integers.
+
+    Example:
+        >>> import numpy as np
+        >>> x, labels = np.array([[1.0, 0.0]]), np.array([0])
+        >>> float(proxy_nca_plus_plus_loss(x, labels, proxies=np.eye(2), temperature=1.0))  # log(1 + exp(-2))
+        0.126928...
+
+    References:
+        Teh, DeVries, Taylor, "ProxyNCA++: Revisiting and Revitalizing Proxy Neighborhood Component Analysis",
+        2020, https://arxiv.org/abs/2004.01113.
+    """
+    labels, proxies, numbers = class_inputs(embeddings, labels, proxies, classes)
+
+    def terms(distances: Tensor, pairs: Pairs) -> Terms:
+        return cross_entropy(backend_of(distances), -2 * distances / temperature, pairs.positive)
+
+    return row_loss(
+        terms,
+        embeddings,
+        labels,
+        distance="cosine",
+        references=proxies,
+        reference_labels=numbers,
+        weights=weights,
+        reduction=reduction,
+        block=block,
+    )
+
+
+def proxy_anchor_loss(
+    embeddings: Tensor,
+    labels: Tensor,
+    *,
+    proxies: Tensor,
+    margin: float = 0.1,
+    alpha: float = 32.0,
+    classes: Tensor | None = None,
+    reduction: str = "mean",
+    block: int | str | None = "auto",
+) -> Tensor:
+    r"""Proxy-Anchor: each proxy is an anchor that pulls its class and pushes all others, the hardest most.
+
+    .. math:: \frac{1}{|P^+|} \sum_{p \in P^+}
+              \log\left(1 + \sum_{x \in X_p^+} e^{-\alpha (\cos(x, p) - \delta)}\right)
+              + \frac{1}{|P|} \sum_{p \in P}
+              \log\left(1 + \sum_{x \in X_p^-} e^{\alpha (\cos(x, p) + \delta)}\right)
+
+    `P` are all proxies, `P+` those with a sample in the batch.
+
+    Good for: a fixed set of training classes, quick convergence; often the best of the proxy losses.
+
+    Args:
+        embeddings: `(a, d)` floats; normalised here.
+        labels: `(a,)` or `(a, 1)` class numbers, from 0.
+        proxies: `(classes, d)`, learnable; normalised here. Class `c` is row `c`.
+        margin: `delta`, cosine.
+        alpha: how much the hardest samples outweigh the rest.
+        classes: `(k,)` class numbers, the only proxies that take part; see `nearfar.samplers.sample_classes`.
+        reduction: `"mean"`: over proxies with positives plus over all proxies; `"active_mean"`: each over its
+            positive terms; `"sum"`; `"none"`: one value per **proxy**.
+        block: proxies at a time; see `nearfar.rows.row_loss`.
+
+    Returns:
+        Scalar, `(classes,)` for `"none"`.
+
+    Raises:
+        ValueError: shapes that do not fit together.
+        TypeError: tensors of two frameworks, labels that are no integers.
+
+    Example:
+        >>> import numpy as np
+        >>> x, labels = np.array([[1.0, 0.0]]), np.array([0])
+        >>> loss = proxy_anchor_loss(x, labels, proxies=np.eye(2), margin=0.0, alpha=1.0)
+        >>> float(loss)  # log(1 + 1 / e) / 1 + log(1 + 1) / 2
+        0.659835...
+
+    References:
+        Kim, Kim, Cho, Kwak, "Proxy Anchor Loss for Deep Metric Learning", 2020,
+        https://arxiv.org/abs/2003.13911.
+    """
+    labels, proxies, numbers = class_inputs(embeddings, labels, proxies, classes)
+
+    def terms(distances: Tensor, pairs: Pairs) -> tuple[Terms, Terms]:
+        xp = backend_of(distances)
+        cosines = 1 - distances
+
+        def softplus_sum(exponents: Tensor, where: Tensor) -> Tensor:
+            some = xp.any(where, axis=1)
+            whole = xp.logsumexp(exponents, axis=1, where=where)
+            return xp.where(some, xp.softplus(xp.where(some, whole, 0.0)), 0.0)
+
+        pull = softplus_sum(-alpha * (cosines - margin), pairs.positive)
+        push = softplus_sum(alpha * (cosines + margin), pairs.negative)
+        return weighted(xp, pull, xp.any(pairs.positive, axis=1)), weighted(xp, push, push >= 0)
+
+    return row_loss(
+        terms,
+        proxies,
+        numbers,
+        distance="cosine",
+        references=embeddings,
+        reference_labels=labels,
+        reduction=reduction,
+        block=block,
+    )
+
+
+def soft_triple_loss(
+    embeddings: Tensor,
+    labels: Tensor,
+    *,
+    proxies: Tensor,
+    scale: float = 20.0,
+    gamma: float = 0.1,
+    margin: float = 0.01,
+    classes: Tensor | None = None,
+    weights: Tensor | None = None,
+    reduction: str = "mean",
+    block: int | str | None = "auto",
+) -> Tensor:
+    r"""SoftTriple: softmax over classes that each have several centres, of which the nearest count most.
+
+    .. math:: S_{ic} = \sum_k \frac{e^{\cos(x_i, w_{ck}) / \gamma}}{\sum_l e^{\cos(x_i, w_{cl}) / \gamma}}
+              \cos(x_i, w_{ck}),
+              \quad \frac{1}{a} \sum_i -\log \frac{e^{\lambda (S_{i y_i} - \delta)}}
+              {e^{\lambda (S_{i y_i} - \delta)} + \sum_{c \ne y_i} e^{\lambda S_{ic}}}
+
+    The paper's objective adds 0.2 times `nearfar.regularizers.sparse_centers(proxies)`, which merges centres
+    not needed.
+
+    Good for: classes of several modes (poses, views).
+
+    Args:
+        embeddings: `(a, d)` floats; normalised here.
+        labels: `(a,)` or `(a, 1)` class numbers, from 0.
+        proxies: `(classes, k, d)`, learnable, `k` centres per class (10 in the paper); normalised here.
+        scale: `lambda`.
+        gamma: how softly the nearest centre is chosen, cosine.
+        margin: `delta`, cosine.
+        classes: `(c,)` class numbers, the only ones compared with; see `nearfar.samplers.sample_classes`.
+        weights: `(a,)`, how much each embedding counts.
+        reduction: `"mean"` over embeddings, `"active_mean"`, `"sum"` or `"none"`.
+        block: embeddings at a time; see `nearfar.rows.row_loss`.
+
+    Returns:
+        Scalar, `(a,)` for `"none"`. A row whose class is not among the proxies does not count.
+
+    Raises:
+        ValueError: shapes that do not fit together.
+        TypeError: tensors of two frameworks, labels that are no integers.
+
+    Example:
+        >>> import numpy as np
+        >>> centres = np.array([[[1.0, 0.0], [0.0, 1.0]], [[-1.0, 0.0], [-1.0, 0.0]]])  # 2 a class
+        >>> float(soft_triple_loss(np.array([[1.0, 0.0]]), np.array([0]), proxies=centres, scale=1.0))  # log(1 + exp(-1.98995))
+        0.128130...
+
+    References:
+        Qian, Shang, Sun, Hu, Li, Jin, "SoftTriple Loss: Deep Metric Learning Without Triplet Sampling", 2019,
+        https://arxiv.org/abs/1909.05235.
+    """
+    centres = proxies.shape[1]
+    labels, proxies, numbers = class_inputs(embeddings, labels, proxies, classes, axes=3)
+
+    def terms(distances: Tensor, pairs: Pairs) -> Terms:
+        xp = backend_of(distances)
+        cosines = xp.reshape(1 - distances, (xp.shape(distances)[0], -1, centres))
+        positive = xp.reshape(pairs.positive, (xp.shape(distances)[0], -1, centres))[:, :, 0]
+        chosen = xp.exp(cosines / gamma - xp.logsumexp(cosines / gamma, axis=2)[:, :, None])
+        similarities = xp.sum(chosen * cosines, axis=2)
+        return cross_entropy(xp, scale * xp.where(positive, similarities - margin, similarities), positive)
+
+    return row_loss(
+        terms,
+        embeddings,
+        labels,
+        distance="cosine",
+        references=proxies,
+        reference_labels=numbers,
+        weights=weights,
+        reduction=reduction,
+        block=block,
+    )
