@@ -7,6 +7,7 @@ from .projector import write_projector
 from .scatter import plot
 from .tiles import plot_confusions, plot_neighbors
 from .verification import plot_histogram, plot_roc
+from .viewer import write_html
 
 __all__ = [
     "available_projections",
@@ -18,5 +19,6 @@ __all__ = [
     "plot_neighbors",
     "plot_roc",
     "project",
+    "write_html",
     "write_projector",
 ]
