@@ -127,3 +127,27 @@ def test_uniform_histogram_takes_as_many_pairs_of_each_bin(framework):
         counts = np.histogram(d[every], edges)[0]
         assert counts.min() < wanted < counts.max()
         np.testing.assert_array_equal(np.histogram(d[kept], edges)[0], np.minimum(counts, wanted))
+
+
+def test_margin():
+    # the peer sums over triplets: with classes of one size the same as the two means over pairs
+    x, labels = batch()
+    beta = 1.25  # exact in float32, in which the peer holds it
+    same(ours("margin_loss", beta=beta), theirs("MarginLoss", beta=beta), x, labels)
+
+
+def test_margin_learns_one_boundary_per_class():
+    x, labels = batch(np.tile(np.arange(6), 4))
+    peer = theirs("MarginLoss", learn_beta=True, num_classes=6, beta=1.1)
+    value, _ = value_and_gradient(peer, x, labels)
+    beta = torch.full((6,), 1.1, dtype=torch.float64, requires_grad=True)
+    loss = losses.margin_loss(torch.as_tensor(x), torch.as_tensor(labels), beta=beta)
+    loss.backward()
+    np.testing.assert_allclose(loss.item(), value, rtol=1e-6)
+    np.testing.assert_allclose(beta.grad, peer.beta.grad, rtol=1e-5)
+
+
+def test_threshold_consistent_margin():
+    # without references: the peer ignores them
+    x, labels = batch(size=4)
+    same(ours("threshold_consistent_margin_loss"), theirs("ThresholdConsistentMarginLoss"), x, labels)

@@ -4,6 +4,7 @@ from .angular_margin import arcface_loss, cosface_loss, sub_center_arcface_loss
 from .classification import instance_loss, normalized_softmax_loss, p2sgrad_loss
 from .contrastive import contrastive_loss, pair_contrastive_loss
 from .cross_modal import multiple_negatives_ranking_loss, siglip_loss
+from .margins import margin_loss, threshold_consistent_margin_loss
 from .multiplied_margin import large_margin_softmax_loss, sphereface_loss
 from .proxy import proxy_anchor_loss, proxy_nca_loss, proxy_nca_plus_plus_loss, soft_triple_loss
 from .similarity import circle_loss, multi_similarity_loss
@@ -17,6 +18,7 @@ __all__ = [
     "cosface_loss",
     "instance_loss",
     "large_margin_softmax_loss",
+    "margin_loss",
     "multi_similarity_loss",
     "multiple_negatives_ranking_loss",
     "nca_loss",
@@ -32,6 +34,7 @@ __all__ = [
     "sphereface_loss",
     "sub_center_arcface_loss",
     "supcon_loss",
+    "threshold_consistent_margin_loss",
     "triplet_loss",
     "triplet_margin_loss",
 ]
