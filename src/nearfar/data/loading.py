@@ -78,6 +78,7 @@ def load(
         DataError: in one sentence, whatever keeps the data from being used.
 
     Example:
+        >>> from nearfar.data import load
         >>> data = load("glyphs")
         >>> len(data.train), len(data.test), data.train.shape, data.split
         (4000, 2400, (24, 24, 1), 'class')

@@ -15,8 +15,8 @@ class ClassBalancedSampler:
     """Batches of `classes_per_batch` classes with `samples_per_class` samples each ("P x K").
 
     An epoch goes through the data about once: each class is drawn in proportion to its size, all its samples
-    before any again. A class too large for that (it can be in a batch only once) is drawn in every batch, and
-    the room this leaves goes to the other classes. Classes meet in random company. No batch holds a row
+    before any again, save those that fill up its last batch. A class too large for that (it can be in a batch
+    only once) is drawn in every batch, and the room this leaves goes to the other classes. Classes meet in random company. No batch holds a row
     twice, except of classes with fewer than `samples_per_class` samples, which are warned about once.
 
     It is a PyTorch `batch_sampler`, and `batch` gives any batch of any epoch without going through the
@@ -43,6 +43,7 @@ class ClassBalancedSampler:
         ValueError: more classes per batch than there are, or numbers out of range.
 
     Example:
+        >>> from nearfar.samplers import ClassBalancedSampler
         >>> sampler = ClassBalancedSampler([0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 2, 2], 2, 2)
         >>> len(sampler), [len(batch) for batch in sampler]
         (3, [4, 4, 4])
@@ -107,9 +108,10 @@ class ClassBalancedSampler:
         return self._length
 
     def __iter__(self) -> Iterator[np.ndarray]:
+        # a generator: torch's loader asks for iterators that it never starts, and those are no epochs
         epoch = self.epoch
-        self.epoch += 1
-        return iter(self.plan(epoch).copy())
+        self.epoch = epoch + 1
+        yield from self.plan(epoch).copy()
 
     def set_epoch(self, epoch: int) -> None:
         """Say which epoch, 0 or more, the next iteration yields."""

@@ -66,6 +66,8 @@ def mine_triplets(
             finite.
 
     Example:
+        >>> import numpy as np
+        >>> from nearfar.samplers import mine_triplets
         >>> anchor, positive, negative = mine_triplets(np.array([[0.0], [1.0], [3.0]]), [0, 0, 1])
         >>> list(zip(anchor.tolist(), positive.tolist(), negative.tolist()))
         [(0, 1, 2), (1, 0, 2)]
@@ -79,9 +81,11 @@ def mine_triplets(
     _check(x, classes, mining, positives_per_anchor, negatives_per_anchor, skip_hardest, block)
     kind, xp = distances.resolve(distance), backend_of(x)
     x = xp.asfloat(x)[classes.rows]  # in class order the positives of a row are a slice
+    if not len(x):
+        return SampledTriplets(*np.empty((3, 0), np.int64))
     anchors, references = kind.prepare(xp, x, x)
-    width = len(x) * (x.shape[1] if kind.broadcasts else 1)
-    size = block or max(1, _BLOCK_ELEMENTS // max(1, width))
+    width = len(x) * (max(1, x.shape[1]) if kind.broadcasts else 1)
+    size = block or max(1, _BLOCK_ELEMENTS // width)
     rng = np.random.default_rng(seed)
     found = []
     for start in range(0, len(x), size):
@@ -93,8 +97,7 @@ def mine_triplets(
         )
         negatives = _negatives(values, nearness, mining, margin, negatives_per_anchor, skip_hardest)
         found.append(_listed(start, positives, negatives))
-    triplets = np.concatenate(found, axis=1) if found else np.empty((3, 0), np.int64)
-    triplets = classes.rows[triplets]
+    triplets = classes.rows[np.concatenate(found, axis=1)]
     return SampledTriplets(*triplets[:, np.argsort(triplets[0], kind="stable")])
 
 

@@ -43,6 +43,7 @@ def sample_pairs(labels: Any, n: int, *, positive_fraction: float = 0.5, seed: i
         ValueError: the labels do not have so many pairs of a kind.
 
     Example:
+        >>> from nearfar.samplers import sample_pairs
         >>> left, right, same = sample_pairs([0, 0, 1, 1], 4)
         >>> int(same.sum())
         2
@@ -85,6 +86,8 @@ def sample_triplets(labels: Any, n: int, *, seed: int = 0) -> SampledTriplets:
         ValueError: the labels do not have so many triplets, or more than 2**63.
 
     Example:
+        >>> import numpy as np
+        >>> from nearfar.samplers import sample_triplets
         >>> labels = np.array([0, 0, 1, 1])
         >>> anchor, positive, negative = sample_triplets(labels, 3)
         >>> bool((labels[anchor] == labels[positive]).all()), bool((labels[anchor] == labels[negative]).any())
@@ -99,10 +102,11 @@ def sample_triplets(labels: Any, n: int, *, seed: int = 0) -> SampledTriplets:
         raise ValueError(
             f"labels have {sum(triplets)} triplets, more than 2**63; sample from a part of the rows."
         )
-    ends = np.cumsum(np.array(triplets, np.int64))
+    each = np.array(triplets, np.int64)
+    ends = np.cumsum(each)
     rank = _distinct(rng, sum(triplets), n, "triplets")
     which = np.searchsorted(ends, rank, side="right")
-    rank = rank - (ends - triplets)[which]
+    rank = rank - (ends - each)[which]
     start, count = classes.starts[which], classes.counts[which]
     rank, negative = np.divmod(rank, total - count)
     anchor, positive = np.divmod(rank, count - 1)
