@@ -46,7 +46,7 @@ def row_loss(
         reference_labels: `(r,)`, with `references` unless `labels` is a `Pairs`.
         reduction: `"mean"`, `"active_mean"`, `"sum"` or `"none"`.
         block: anchors at a time; None runs all at once, `"auto"` too while that is small. In a TensorFlow graph of
-            unknown batch size `"auto"` is dense.
+            unknown batch size and under torch.compile `"auto"` is dense.
         parameters: tensors that every block sees, such as a learnable margin; gradients reach them.
         per_anchor: tensors `(a, ...)`, of which a block sees its rows.
         weights: `(a,)`, how much each anchor counts: a weight of 2 is that anchor given twice, its terms and their
@@ -66,10 +66,17 @@ def row_loss(
         xp, embeddings, labels, references, reference_labels
     )
     kind = distances.resolve(distance)
-    x, y = kind.prepare(xp, embeddings, references)
+    weights = None if weights is None else _check_weights(xp, weights, embeddings)
+    anchors = embeddings
+    if _is_zero(xp.shape(embeddings)[0]):  # one row of zeros stands in, and counts for nothing
+        anchors, *rows = [_zero_row(xp, t) for t in (embeddings, *rows)]
+        per_anchor, weights = [_zero_row(xp, t) for t in per_anchor], xp.sum(anchors, axis=1)
+        if _is_zero(xp.shape(references)[0]):
+            references, *shared = [_zero_row(xp, t) for t in (references, *shared)]
+    x, y = kind.prepare(xp, anchors, references)
     num_pairs, num_shared = len(rows), len(shared)
     if weights is not None:
-        per_anchor = (*per_anchor, _check_weights(xp, weights, embeddings))
+        per_anchor = (*per_anchor, weights)
 
     def run(x: Tensor, *rest: Tensor) -> tuple[Tensor, ...]:
         masks, rest = rest[:num_pairs], rest[num_pairs:]
@@ -91,6 +98,7 @@ def row_loss(
         summed = reduction != "none"
         fields = xp.map_rows(run, (x, *rows, *per_anchor), shared, block=size, summed=summed)
         loss = (reduce_sums if summed else reduce_rows)(xp, _group(fields), reduction)
+    loss = loss[:0] if anchors is not embeddings and reduction == "none" else loss
     # masks would hide a NaN: 0 times a finite number is 0, times NaN or infinity it is NaN
     total = xp.sum(embeddings)
     return loss + 0 * (total if references is embeddings else total + xp.sum(references))
@@ -101,6 +109,15 @@ row_loss.autograph_info__ = {}  # type: ignore[attr-defined]  # tells TensorFlow
 
 def _as_parts(parts: Terms | tuple[Terms, ...]) -> tuple[Terms, ...]:
     return (parts,) if isinstance(parts, Terms) else parts
+
+
+def _is_zero(size: Any) -> bool:
+    return isinstance(size, int) and size == 0
+
+
+def _zero_row(xp: Backend, x: Tensor) -> Tensor:
+    """`(0, ...)` -> `(1, ...)`."""
+    return (xp.any if "bool" in str(x.dtype) else xp.sum)(x, axis=0)[None]
 
 
 def _weigh(part: Terms, weight: Tensor, reduction: str) -> Terms:
@@ -119,7 +136,7 @@ def _block_size(xp: Backend, block: int | str | None, anchors: Any, references: 
     if block == "auto":
         if not isinstance(anchors, int) or not isinstance(references, int):
             return None
-        wanted = max(_SMALLEST_BLOCK, xp.block_elements // max(1, references * width))
+        wanted = max(_SMALLEST_BLOCK, xp.block_elements() // max(1, references * width))
         return wanted if anchors > 2 * wanted else None
     if not isinstance(block, int) or isinstance(block, bool) or block < 1:
         raise ValueError(f"block is {block!r}; expected a positive number of anchors, 'auto' or None.")

@@ -15,17 +15,20 @@ __all__ = ["Group", "Sharding", "add_up", "current", "everybody", "sharded", "wh
 
 
 class Group(Protocol):
-    """Processes, replicas or devices that hold a part of the batch each. Every method is called by all of them.
+    """Processes, replicas or devices that hold a part of the batch each. Every method is called by all of
+    them.
 
-    Both are differentiable by their transposes, so each process has the gradient of the sum of everybody's (equal) losses
-    with respect to its own copy of the parameters. The mean over processes, which data-parallel training takes, is then the
-    gradient of the loss.
+    Both are differentiable by their transposes, so each process has the gradient of the sum of everybody's
+    (equal) losses with respect to its own copy of the parameters. The mean over processes, which
+    data-parallel training takes, is then the gradient of the loss.
     """
 
     def gather(self, *tensors: Tensor) -> tuple[list[Tensor], Any]:
-        """The rows of all processes in their order, for tensors of equally many rows, and the number of this one's first.
+        """The rows of all processes in their order, for tensors of equally many rows, and the number of this
+        one's first.
 
-        Gradients of the gathered rows are summed over the processes and come back to the one that owns the row.
+        Gradients of the gathered rows are summed over the processes and come back to the one that owns the
+        row.
         """
         ...
 
@@ -40,7 +43,9 @@ class Sharding:
 
     group: Any  #: a torch ProcessGroup, a JAX axis name, or None: all processes of the framework
     even: bool  #: the caller promises equally many rows on every process
-    met: bool = False  #: the processes have exchanged something
+    ended: bool = (
+        False  #: a loss has exchanged its last; until then the other processes wait for a word of this one
+    )
 
 
 class _OfThread(threading.local):
@@ -57,20 +62,22 @@ _open: tuple[
 def sharded(group: Any = None, *, even: bool = False) -> Iterator[None]:
     """Losses called inside see the batch of all processes; each computes the rows of its own anchors.
 
-    The value is that of the whole batch, the same on every process. The gradients are such that their mean over the
-    processes is the gradient of that value, for the trunk and for proxies, temperatures and other parameters alike:
-    `DistributedDataParallel`, Keras' trainer and `jax.lax.pmean` take that mean, so nothing is left to scale.
+    The value is that of the whole batch, the same on every process. The gradients are such that their mean
+    over the processes is the gradient of that value, for the trunk and for proxies, temperatures and other
+    parameters alike: `DistributedDataParallel`, Keras' trainer and `jax.lax.pmean` take that mean, so nothing
+    is left to scale.
 
-    Without several processes (no process group, one replica, no axis) nothing changes. `references` given to a loss are
-    taken as they are, as proxies and memories are that every process holds; a `Pairs` has a column for each row of all
-    processes, which the functions of `nearfar.pairs` give when they are called inside too.
+    Without several processes (no process group, one replica, no axis) nothing changes. `references` given to
+    a loss are taken as they are, as proxies and memories are that every process holds; a `Pairs` has a column
+    for each row of all processes, which the functions of `nearfar.pairs` give when they are called inside
+    too.
 
     Args:
-        group: torch: a `ProcessGroup`, by default all processes. JAX: the axis name (or names) inside `shard_map` or
-            `pmap`; none is needed for arrays sharded over a mesh under `jit`, where the loss sees the whole batch anyway.
-            TensorFlow: left out; the replicas of the `tf.distribute` strategy.
-        even: torch only: promises that every process has equally many rows. Saves a small exchange and a wait of the host
-            for the device in every step; an unkept promise may hang.
+        group: torch: a `ProcessGroup`, by default all processes. JAX: the axis name (or names) inside
+            `shard_map` or `pmap`; none is needed for arrays sharded over a mesh under `jit`, where the loss
+            sees the whole batch anyway. TensorFlow: left out; the replicas of the `tf.distribute` strategy.
+        even: torch only: promises that every process has equally many rows. Saves a small exchange and a wait
+            of the host for the device in every step; an unkept promise may hang.
 
     Example:
         >>> import numpy as np, torch
@@ -87,7 +94,7 @@ def sharded(group: Any = None, *, even: bool = False) -> Iterator[None]:
     try:
         yield
     except Exception:
-        if not sharding.met and "torch" in sys.modules:
+        if not sharding.ended and "torch" in sys.modules:
             from . import _torch
 
             _torch.refuse(sharding)
@@ -134,7 +141,7 @@ def current(xp: Backend) -> Group | None:
 
 
 def everybody(xp: Backend, *tensors: Tensor) -> tuple[tuple[Tensor, ...], Tensor]:
-    """The rows of all processes, and the number among them of each own row; the tensors as they are when alone."""
+    """The rows of all processes, and each own row's number among them; when alone the tensors as they are."""
     rows = xp.arange(xp.shape(tensors[0])[0], tensors[0])
     group = current(xp)
     if group is None:
@@ -153,10 +160,12 @@ def add_up(xp: Backend, sums: Sequence[Tensor]) -> Sequence[Tensor]:
 
 
 def whole_batch(*names: str) -> Callable[[Callable], Callable]:
-    """Decorates a loss that needs all rows at once: inside `sharded` its arguments `names` are gathered first.
+    """Decorates a loss that needs all rows at once: inside `sharded` its arguments `names` are gathered
+    first.
 
-    Every process then computes the whole loss, so the value and the gradients are as exact, but neither time nor memory
-    falls with the number of processes. Arguments left out or None are passed over; positional ones count by their order.
+    Every process then computes the whole loss, so the value and the gradients are as exact, but neither time
+    nor memory falls with the number of processes. Arguments left out or None are passed over; positional ones
+    count by their order.
     """
 
     def decorate(loss: Callable) -> Callable:

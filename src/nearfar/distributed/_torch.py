@@ -47,24 +47,27 @@ class TorchGroup:
             )
 
     def gather(self, *tensors: torch.Tensor) -> tuple[list[torch.Tensor], int]:
-        """The rows of all processes, halves in float32 and labels in int64, and the number of this one's first.
+        """The rows of all processes, halves in float32 and labels in int64, and the number of this one's
+        first.
 
         Raises:
-            ValueError: on every process, where the rows differ in width or type, or one process refused its batch.
+            ValueError: on every process, where the rows differ in width or type, or one process refused its
+                batch.
         """
+        self.sharding.ended = False
         plain = [_plain(x) for x in tensors]
         sizes = [len(plain[0])] * self.size if self.sharding.even else self._sizes(plain)
         return [_Gather.apply(x, sizes, self) for x in plain], sum(sizes[: self.rank])
 
     def sum(self, x: torch.Tensor) -> torch.Tensor:
         """Sum over the processes."""
-        if not (self.sharding.even or self.sharding.met):
+        if not self.sharding.even:
             self._check(self.exchange([0]))
+            self.sharding.ended = True
         return _Sum.apply(x, self)
 
     def exchange(self, header: list[int]) -> list[list[int]]:
         """Everybody's few numbers."""
-        self.sharding.met = True
         own = torch.tensor(header + [0] * (_HEADER - len(header)), device=_device(self.process_group))
         everyones = own.new_empty(self.size * _HEADER)
         _all_gather(everyones, own, group=self.process_group)
@@ -77,6 +80,7 @@ class TorchGroup:
         self._check(headers)
         kinds = [header[1:] for header in headers]
         if any(kind != kinds[0] for kind in kinds):
+            self.sharding.ended = True
             found = "; ".join(f"{_DTYPES[kind[1]]} of width {kind[0]}" for kind in kinds)
             raise ValueError(
                 f"the processes bring {found}; expected rows of one width and type on every process."
@@ -86,13 +90,14 @@ class TorchGroup:
     def _check(self, headers: list[list[int]]) -> None:
         refused = [rank for rank, header in enumerate(headers) if header[0] == _REFUSED]
         if refused:
+            self.sharding.ended = True
             raise ValueError(
                 f"process {refused[0]} refused its batch; its own error says what to change there."
             )
 
 
 def _device(group: Any) -> str:
-    """Where small numbers travel: on the CPU if the group has a way for it, so that no device is waited for."""
+    """Where small numbers travel: on the CPU if the group has a way for it: no device is waited for."""
     ways = dict(way.split(":") for way in dist.get_backend_config(group).split(","))
     return "cpu" if "cpu" in ways else next(iter(ways))
 

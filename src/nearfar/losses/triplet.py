@@ -6,6 +6,7 @@ from typing import Any
 from .. import distances as _distances
 from .. import mining as _mining
 from ..backends import Tensor, backend_of
+from ..distributed import everybody
 from ..pairs import Pairs
 from ..reduction import Terms, check_reduction, reduce_values
 from ..rows import row_loss
@@ -83,11 +84,17 @@ def triplet_loss(
     """
     gap = soft_margin() if soft else hinge(margin)
     dimension = embeddings.shape[1] if len(embeddings.shape) == 2 else 0
-    rest: dict[str, Any] = {"references": references, "reference_labels": reference_labels, "reduction": reduction}
+    rest: dict[str, Any] = {
+        "references": references,
+        "reference_labels": reference_labels,
+        "reduction": reduction,
+    }
 
     if swap:
         if callable(mining):
-            raise ValueError("swap=True came with a mining function; expected a name, since the loss must know each triplet.")
+            raise ValueError(
+                "swap=True came with a mining function; expected a name, since the loss must know each triplet."
+            )
         _mining.resolve(mining)
 
         def swapped(distances: Tensor, pairs: Pairs, others: Tensor) -> Terms:
@@ -95,8 +102,12 @@ def triplet_loss(
             cross = _distances.pairwise(others, others, distance)
             return swapped_triplets(xp, distances, cross, pairs, gap, mining, dimension, margin)
 
-        others = embeddings if references is None else references
-        return row_loss(swapped, embeddings, labels, distance=distance, parameters=(others,), block=None, **rest)
+        others = references
+        if others is None:
+            (others,), _ = everybody(backend_of(embeddings), embeddings)
+        return row_loss(
+            swapped, embeddings, labels, distance=distance, parameters=(others,), block=None, **rest
+        )
 
     choose = _mining.resolve(mining)
 
