@@ -6,9 +6,12 @@ from tensorflow.math import log, softplus  # noqa: F401
 from tensorflow.nn import relu  # noqa: F401
 
 name = "tensorflow"
-block_elements = 2**21
 concat = tf.concat
 matrix_transpose = tf.linalg.matrix_transpose
+
+
+def block_elements():
+    return 2**21
 
 
 def shape(x):
@@ -133,14 +136,16 @@ def cumulative_sum(x):
 def searchsorted(rows, values, *, side="left"):
     if tf.executing_eagerly():
         return tf.searchsorted(rows, values, side=side)
-    # under XLA tf.searchsorted compares all with all, (a, m, n); merging the two by one stable sort does not
-    count = tf.shape(values)[1]
-    values_first = side == "left"  # of equal ones, those that are not to be counted come later
-    order = tf.argsort(tf.concat([values, rows] if values_first else [rows, values], axis=1), axis=1, stable=True)
-    of_rows = order >= count if values_first else order < tf.shape(rows)[1]
-    before = tf.cumsum(tf.cast(of_rows, tf.int32), axis=1)
-    back = tf.gather(before, tf.argsort(order, axis=1), batch_dims=1)
-    return back[:, :count] if values_first else back[:, -count:]
+    # under XLA tf.searchsorted compares all with all, (a, m, n): a binary search by gathers does not
+    count = shape(rows)[1]
+    bits = count.bit_length() if isinstance(count, int) else 31
+    found = tf.zeros(tf.shape(values), tf.int32)
+    for bit in reversed(range(bits)):
+        further = found + 2**bit
+        at = tf.gather(rows, tf.minimum(further, count) - 1, batch_dims=1)
+        smaller = at < values if side == "left" else at <= values
+        found = tf.where((further > 0) & (further <= count) & smaller, further, found)
+    return found
 
 
 def take(x, index):
@@ -152,7 +157,7 @@ def take_along_rows(x, index):
 
 
 def clear_along_rows(mask, columns):
-    return mask & (tf.range(tf.shape(mask)[1]) != columns[:, None])
+    return mask & (tf.range(tf.shape(mask)[1]) != tf.cast(columns, tf.int32)[:, None])
 
 
 def add_along_rows(x, index, values):

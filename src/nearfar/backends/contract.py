@@ -14,7 +14,10 @@ class Backend(Protocol):
     """One framework's arrays; reductions and orderings are along `axis` 1 where a row is meant."""
 
     name: str
-    block_elements: int  #: distances per block of anchors, found by timing; a batch of up to twice as many runs dense
+
+    def block_elements(self) -> int:
+        """Distances per block of anchors, found by timing; a batch of up to twice as many runs dense."""
+        ...
 
     # -- shape and type -----------------------------------------------------------------------------------
     def shape(self, x: Tensor, /) -> tuple[Any, ...]:
@@ -152,7 +155,7 @@ class Backend(Protocol):
         ...
 
     def argsort(self, x: Tensor, /) -> Tensor:
-        """Columns that sort each row, stable."""
+        """Columns that sort each row, stable (but TensorFlow under XLA may exchange equal values)."""
         ...
 
     def smallest(self, x: Tensor, k: int, /) -> tuple[Tensor, Tensor]:
