@@ -5,7 +5,7 @@ interface CategorySource extends Integers { name: string; kind: "category"; name
 interface NumberSource { name: string; kind: "number"; blob: number; low: number; high: number; whole: boolean }
 interface TextSource { name: string; kind: "text"; texts: string[] }
 interface SpaceSource {
-  name: string; dims: number; k: number; largest: number;
+  name: string; dims: number; k: number; least: number; largest: number;
   layouts: { name: string; points: number }[];
   neighbors: Integers; distances: number;
 }
@@ -31,7 +31,7 @@ export interface Neighbor { item: number; distance: number; right: boolean }
 export class Space {
   constructor(
     readonly name: string, readonly dims: number, readonly layouts: Layout[], readonly k: number,
-    private readonly items: Codes, private readonly distances: Uint16Array, private readonly largest: number,
+    private readonly items: Codes, private readonly distances: Uint16Array, private readonly least: number, private readonly largest: number,
     private readonly labels: Codes,
   ) {}
 
@@ -40,7 +40,7 @@ export class Space {
       const at = item * this.k + place;
       return {
         item: this.items[at],
-        distance: (this.distances[at] / 65535) * this.largest,
+        distance: this.least + (this.distances[at] / 65535) * (this.largest - this.least),
         right: this.labels[this.items[at]] === this.labels[item],
       };
     });
@@ -118,7 +118,7 @@ export async function load(): Promise<Data> {
       );
       const items = await integers(space.neighbors);
       const distances = new Uint16Array(await inflated(space.distances));
-      return new Space(space.name, space.dims, layouts, space.k, items, distances, space.largest, label.codes);
+      return new Space(space.name, space.dims, layouts, space.k, items, distances, space.least, space.largest, label.codes);
     }),
   );
   const rowNumbers = source.row === null ? null : new Uint32Array(await inflated(source.row));

@@ -75,7 +75,7 @@ export class Details {
     }
     const neighbors = space.neighbors(focus);
     const right = neighbors.filter((neighbor) => neighbor.right).length;
-    const where = `in all ${space.dims} dimensions, by ${data.distance.replace("_", " ").replace("euclidean", "Euclidean")} distance`;
+    const where = `in all ${space.dims} dimensions, ${data.distance}`;
     const verdict = `${right} of ${neighbors.length} nearest are of the same class`;
     const head = h("div", { class: "head" });
     const picture = this.picture(focus, 72);

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .inputs import as_texts, class_codes
-from .neighbors import nearest_neighbors
+from .neighbors import Distance, nearest_neighbors
 from .projections import project
 from .sprite import grid
 
@@ -58,7 +58,13 @@ class Pack:
 
 
 def pack_space(
-    pack: Pack, name: str, rows: NDArray[np.float32], methods: list[str], k: int, distance: str, seed: int
+    pack: Pack,
+    name: str,
+    rows: NDArray[np.float32],
+    methods: list[str],
+    k: int,
+    distance: Distance,
+    seed: int,
 ) -> dict[str, Any]:
     """One embedding of the items: its layouts in the plane, and each item's nearest in the space itself."""
     layouts = []
@@ -66,15 +72,17 @@ def pack_space(
         points = project(rows, method, seed=seed)
         layouts.append({"name": NAMES[method], "points": pack.array(points)})
     distances, positions = nearest_neighbors(rows, k, distance=distance)
-    largest = float(distances.max(initial=0.0)) or 1.0
+    least, largest = float(distances.min(initial=0.0)), float(distances.max(initial=0.0))
+    steps = (distances - least) / ((largest - least) or 1.0) * 65535
     return {
         "name": name,
         "dims": rows.shape[1],
         "layouts": layouts,
         "k": positions.shape[1],
         "neighbors": pack.integers(positions, len(rows)),
-        # sixteen bits of the largest are finer than the four digits shown
-        "distances": pack.array(np.round(distances / largest * 65535).astype(np.uint16)),
+        # sixteen bits of the range are finer than the three digits shown
+        "distances": pack.array(np.round(steps).astype(np.uint16)),
+        "least": least,
         "largest": largest,
     }
 
@@ -89,7 +97,6 @@ def pack_column(pack: Pack, name: str, values: NDArray[Any], *, category: bool =
             floats = values.astype(np.float32)
             finite = floats[np.isfinite(floats)]
             low, high = (float(finite.min()), float(finite.max())) if finite.size else (0.0, 0.0)
-            floats = np.where(np.isfinite(floats), floats, np.float32("nan"))
             whole = values.dtype.kind in "iu"
             return {
                 "name": name,

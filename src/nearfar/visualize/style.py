@@ -133,6 +133,13 @@ def figure(
             canvas.savefig(beside, dpi=dpi)
 
 
+def distance_name(distance: Any) -> str:
+    """How a picture names a distance."""
+    if not isinstance(distance, str):
+        return "Given distance"
+    return f"{distance.replace('_', ' ')} distance".capitalize().replace(" euclidean", " Euclidean")
+
+
 def bare(axes: "Axes") -> None:
     """Axes without ticks, frame and ground, for what has no scale."""
     axes.patch.set_alpha(0)

@@ -4,11 +4,10 @@ import os
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from .inputs import as_embeddings, as_labels, as_texts, class_codes
-from .neighbors import nearest_neighbors, ranked
-from .style import FAINT, INK, RIGHT, WRONG, bare, figure, shown, tinted
+from .neighbors import Distance, farthest_of_the_same, nearest_neighbors, nearest_of_another_class
+from .style import FAINT, INK, RIGHT, WRONG, bare, distance_name, figure, shown, tinted
 from .thumbnails import as_thumbnails, is_ink
 
 if TYPE_CHECKING:
@@ -23,7 +22,7 @@ def plot_neighbors(
     images: Any = None,
     queries: Any = 8,
     k: int = 10,
-    distance: str = "euclidean",
+    distance: Distance = "euclidean",
     seed: int = 0,
     title: str = "Nearest neighbours",
     dpi: int = 160,
@@ -40,7 +39,7 @@ def plot_neighbors(
         queries: how many, drawn by `seed` from the items that share their class with another; or their
             positions.
         k: how many neighbours to a query.
-        distance: `"euclidean"`, `"squared_euclidean"` or `"cosine"`.
+        distance: as in `nearest_neighbors`.
         seed: of the choice of queries.
         title: above the picture.
         dpi: pixels an inch; a tile is 0.72 inches.
@@ -70,7 +69,7 @@ def plot_neighbors(
     tiles = _Tiles(images, len(rows), as_texts(marks))
     k = positions.shape[1]
     wrong = codes[positions] != codes[chosen][:, None]
-    under = f"{distance.replace('_', ' ')} distance below each; framed: another class".capitalize()
+    under = f"{distance_name(distance)} below each; framed: another class"
     under += f", {100 * wrong.mean():.0f} % of those shown" if wrong.size else ""
     with figure(path, 0.78 * (k + 1) + 0.5, 0.92 * len(chosen) + 0.2, title, under, dpi=dpi) as canvas:
         table = canvas.subplots(len(chosen), k + 1, squeeze=False, width_ratios=[1.12, *[1] * k])
@@ -87,7 +86,7 @@ def plot_confusions(
     *,
     images: Any = None,
     most: int = 10,
-    distance: str = "euclidean",
+    distance: Distance = "euclidean",
     title: str = "What fools the model most",
     dpi: int = 160,
 ) -> None:
@@ -102,7 +101,7 @@ def plot_confusions(
         images: (n, h, w) or (n, h, w, channels), Pillow images or encoded files. None: the labels are drawn
             as text.
         most: how many pairs of each kind.
-        distance: `"euclidean"`, `"squared_euclidean"` or `"cosine"`.
+        distance: as in `nearest_neighbors`.
         title: above the picture.
         dpi: pixels an inch.
 
@@ -125,7 +124,7 @@ def plot_confusions(
     blocks = {name: block for name, block in blocks.items() if block[0]}
     across = min(5, max(len(found) for found, _ in blocks.values()))
     heights = [r for found, _ in blocks.values() for r in (0.28, *[1] * -(-len(found) // across))]
-    under = f"{distance.replace('_', ' ')} distance; each item in at most one pair of a kind".capitalize()
+    under = f"{distance_name(distance)}; each item in at most one pair of a kind"
     with figure(path, 1.72 * across + 0.1, 1.0 * sum(heights) + 0.1, title, under, dpi=dpi) as canvas:
         widths = [r for _ in range(across) for r in (1, 1, 0.1)][:-1]
         table = canvas.subplots(
@@ -146,44 +145,6 @@ def plot_confusions(
                     f"{gap:.2f}", (0, 0.5), (-12, 0), xycoords="axes fraction", textcoords="offset points",
                     ha="center", va="center", fontsize=8.5, color=INK,
                 )  # fmt: skip
-
-
-def nearest_of_another_class(
-    rows: NDArray[np.float32], codes: NDArray[np.int64], most: int, distance: str
-) -> list[tuple[int, int, float]]:
-    """The nearest pairs of different classes, no item twice, nearest first: (left, right, distance)."""
-    # at most 2 * most items are in use when a row is asked, so 2 * most candidates of each are enough
-    found = ranked(rows, np.arange(len(rows)), 2 * most, distance=distance, codes=codes, among="different")
-    return _no_item_twice(*found, most)
-
-
-def farthest_of_the_same(
-    rows: NDArray[np.float32], codes: NDArray[np.int64], most: int, distance: str
-) -> list[tuple[int, int, float]]:
-    """The farthest pairs of the same class, no item twice, farthest first: (left, right, distance)."""
-    gaps, positions = ranked(
-        rows, np.arange(len(rows)), 2 * most, distance=distance, codes=codes, among="same", farthest=True
-    )
-    return [
-        (a, b, -gap) for a, b, gap in _no_item_twice(np.where(np.isinf(gaps), gaps, -gaps), positions, most)
-    ]
-
-
-def _no_item_twice(
-    gaps: NDArray[np.float32], positions: NDArray[np.int32], most: int
-) -> list[tuple[int, int, float]]:
-    used: set[int] = set()
-    found: list[tuple[int, int, float]] = []
-    left = np.repeat(np.arange(len(positions)), positions.shape[1])
-    right, gaps = positions.reshape(-1), gaps.reshape(-1)
-    for i in np.lexsort((right, left, gaps)):
-        if len(found) == most or np.isinf(gaps[i]):
-            break
-        a, b = int(left[i]), int(right[i])
-        if a not in used and b not in used:
-            used |= {a, b}
-            found.append((min(a, b), max(a, b), float(gaps[i])))
-    return found
 
 
 class _Tiles:

@@ -6,14 +6,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..evaluation.pairs import ALL, Pairs, all_pairs, sampled_pairs
+from ..evaluation.roc import Roc, area, equal_error, roc_of
 from .inputs import as_embeddings, as_labels, class_codes
-from .neighbors import check_distance
-from .style import COLORS, FAINT, INK, figure
-
-_MOST = 400_000  # pairs of each kind; more do not change a picture
-Distances = tuple[
-    NDArray[np.float64], NDArray[np.float64]
-]  # of pairs of the same class, and of different classes
+from .neighbors import Distance
+from .style import COLORS, FAINT, INK, distance_name, figure
 
 
 def plot_roc(
@@ -23,7 +20,7 @@ def plot_roc(
     *,
     untrained: Any = None,
     raw: Any = None,
-    distance: str = "euclidean",
+    distance: Distance = "euclidean",
     seed: int = 0,
     title: str = "Same or different?",
     dpi: int = 160,
@@ -31,7 +28,7 @@ def plot_roc(
     """Draw the receiver operating characteristic of "same class" decided by a threshold on the distance.
 
     The false-accept axis is logarithmic, since what verification is asked for lies at its small end. All
-    pairs are taken where they are at most 400,000 of a kind, else a seeded sample of so many.
+    pairs are taken up to five million, else a seeded sample of a million.
 
     Args:
         path: the file to write; its ending names the format.
@@ -39,13 +36,13 @@ def plot_roc(
         labels: (n,) integers or texts.
         untrained: (n, d2) embeddings before training, for a second curve.
         raw: (n, d3) input itself, for a third.
-        distance: `"euclidean"`, `"squared_euclidean"` or `"cosine"`; of the raw input always euclidean.
+        distance: as in `nearest_neighbors`; of the raw input always Euclidean.
         seed: of the sample of pairs.
         title: above the picture.
         dpi: pixels an inch; the picture is 6.4 x 5.65 inches.
 
     Raises:
-        ImportError: where matplotlib is not installed.
+        ImportError: where matplotlib or scikit-learn is not installed.
         ValueError: where shapes do not fit, or there is no pair of the same class or none of different
             classes.
 
@@ -55,15 +52,12 @@ def plot_roc(
     curves = _gathered(embeddings, labels, untrained, raw, distance, seed)
     with figure(path, 6.4, 4.9, title, _counted(curves), dpi=dpi) as canvas:
         axes = canvas.subplots()
-        least = 1.0
-        for color, (name, (same, different)) in zip(COLORS, curves.items(), strict=False):
-            accepted_wrongly, accepted = roc(same, different)
-            least = min(least, 1 / len(different))
-            area = float(np.trapezoid(accepted, accepted_wrongly))
-            error = equal_error_rate(accepted_wrongly, accepted)
-            label = f"{name}: AUC {area:.3f}, EER {100 * error:.1f} %"
-            axes.plot(accepted_wrongly, accepted, color=color, label=label, drawstyle="steps-post")
-        floor = max(least, 1e-5)
+        floor = max(1e-5, 1 / int((~next(iter(curves.values())).same).sum()))
+        for color, (name, pairs) in zip(COLORS, curves.items(), strict=False):
+            curve = _curve(pairs)
+            rate, _ = equal_error(curve)
+            label = f"{name}: AUC {area(curve.fpr, curve.tpr):.3f}, EER {100 * rate:.1f} %"
+            axes.plot(*_thinned(curve, floor), color=color, label=label, drawstyle="steps-post")
         chance = np.geomspace(floor, 1, 200)
         axes.plot(chance, chance, color=FAINT, linewidth=1.2, linestyle=(0, (4, 3)), label="chance")
         axes.set_xscale("log")
@@ -82,7 +76,7 @@ def plot_histogram(
     *,
     untrained: Any = None,
     raw: Any = None,
-    distance: str = "euclidean",
+    distance: Distance = "euclidean",
     seed: int = 0,
     title: str = "How far apart are same and different?",
     dpi: int = 160,
@@ -98,13 +92,13 @@ def plot_histogram(
         labels: (n,) integers or texts.
         untrained: (n, d2) embeddings before training, for a panel above.
         raw: (n, d3) input itself, for another.
-        distance: `"euclidean"`, `"squared_euclidean"` or `"cosine"`; of the raw input always euclidean.
-        seed: of the sample of pairs, where there are more than 400,000 of a kind.
+        distance: as in `nearest_neighbors`; of the raw input always Euclidean.
+        seed: of the sample of pairs, where there are more than five million.
         title: above the picture.
         dpi: pixels an inch; the picture is 7.2 inches wide.
 
     Raises:
-        ImportError: where matplotlib is not installed.
+        ImportError: where matplotlib or scikit-learn is not installed.
         ValueError: where shapes do not fit, or there is no pair of the same class or none of different
             classes.
 
@@ -115,16 +109,17 @@ def plot_histogram(
     with figure(path, 7.2, 0.8 + 2.0 * len(curves), title, _counted(curves), dpi=dpi) as canvas:
         panels = canvas.subplots(len(curves), 1, squeeze=False)[:, 0]
         # untrained above trained: read downwards, training pulls the two apart
-        for axes, (name, (same, different)) in zip(panels, reversed(curves.items()), strict=True):
-            edges = np.linspace(0, max(same.max(), different.max(), 1e-9) * 1.001, 81)
-            for values, color, kind in (
-                (different, COLORS[1], "different class"),
-                (same, COLORS[0], "same class"),
+        for axes, (name, pairs) in zip(panels, reversed(curves.items()), strict=True):
+            low, high = min(0.0, pairs.distances.min()), pairs.distances.max()
+            edges = np.linspace(low, high + 1e-3 * (high - low) + 1e-12, 81)
+            for kept, color, kind in (
+                (~pairs.same, COLORS[1], "different class"),
+                (pairs.same, COLORS[0], "same class"),
             ):
-                density, _ = np.histogram(values, edges, density=True)
+                density, _ = np.histogram(pairs.distances[kept], edges, density=True)
                 axes.stairs(density, edges, fill=True, color=color, alpha=0.45)
                 axes.stairs(density, edges, color=color, linewidth=1.6, label=kind)
-            threshold, error = equal_error_threshold(same, different)
+            error, threshold = equal_error(_curve(pairs))
             axes.axvline(threshold, color=INK, linewidth=1.2, linestyle=(0, (4, 3)))
             axes.annotate(
                 f"{threshold:.3g}: {100 * error:.1f} % wrong either way", (threshold, 0.97), (5, 0),
@@ -136,54 +131,13 @@ def plot_histogram(
             axes.margins(y=0.18)
             if len(curves) > 1:
                 axes.set_title(name)
-        panels[-1].set_xlabel(f"{distance.replace('_', ' ')} distance".capitalize())
+        panels[-1].set_xlabel(distance_name(distance))
         panels[0].legend(loc="lower right", bbox_to_anchor=(1, 1.0), ncols=2, fontsize=9.5)
 
 
-def roc(
-    same: NDArray[np.float64], different: NDArray[np.float64]
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """False-accept and true-accept rates at every distinct threshold, from none accepted to all.
-
-    Args:
-        same: distances of pairs of the same class, (p,).
-        different: distances of pairs of different classes, (q,).
-
-    Returns:
-        false-accept rates and true-accept rates, both rising from 0 to 1, one entry a distinct distance and
-        one more.
-
-    Example:
-        >>> roc(np.array([1.0]), np.array([2.0]))
-        (array([0., 0., 1.]), array([0., 1., 1.]))
-    """
-    thresholds = np.unique(np.concatenate([same, different]))
-    wrongly = np.searchsorted(np.sort(different), thresholds, side="right") / len(different)
-    rightly = np.searchsorted(np.sort(same), thresholds, side="right") / len(same)
-    return np.concatenate([[0.0], wrongly]), np.concatenate([[0.0], rightly])
-
-
-def equal_error_rate(accepted_wrongly: NDArray[np.float64], accepted: NDArray[np.float64]) -> float:
-    """Where false accepts are as frequent as false rejects, between two thresholds by a straight line."""
-    gap = accepted_wrongly - (1 - accepted)
-    after = int(np.argmax(gap >= 0))
-    if after == 0:
-        return float(accepted_wrongly[0])
-    part = -gap[after - 1] / (gap[after] - gap[after - 1])
-    return float(accepted_wrongly[after - 1] + part * (accepted_wrongly[after] - accepted_wrongly[after - 1]))
-
-
-def equal_error_threshold(same: NDArray[np.float64], different: NDArray[np.float64]) -> tuple[float, float]:
-    """The distance at which the two error rates come nearest, and the equal error rate."""
-    wrongly, rightly = roc(same, different)
-    thresholds = np.unique(np.concatenate([same, different]))
-    nearest = int(np.abs(wrongly[1:] - (1 - rightly[1:])).argmin())
-    return float(thresholds[nearest]), equal_error_rate(wrongly, rightly)
-
-
 def _gathered(
-    embeddings: Any, labels: Any, untrained: Any, raw: Any, distance: str, seed: int
-) -> dict[str, Distances]:
+    embeddings: Any, labels: Any, untrained: Any, raw: Any, distance: Distance, seed: int
+) -> dict[str, Pairs]:
     given = {"Trained": as_embeddings(embeddings)}
     rows = len(given["Trained"])
     if untrained is not None:
@@ -191,67 +145,41 @@ def _gathered(
     if raw is not None:
         given["Raw input"] = as_embeddings(raw, "raw")
     _, codes = class_codes(as_labels(labels, rows))
-    same, different = pairs(codes, seed)
-    out = {}
+    out: dict[str, Pairs] = {}
     for name, panel in given.items():
         if len(panel) != rows:
             raise ValueError(
                 f"{name.lower()} has {len(panel)} rows but embeddings has {rows}; expected as many."
             )
         kind = "euclidean" if name == "Raw input" else distance
-        out[name] = (_distances(panel, *same, kind), _distances(panel, *different, kind))
+        few = rows * (rows - 1) // 2 <= ALL
+        pairs = all_pairs(panel, codes, kind) if few else sampled_pairs(panel, codes, kind, seed)
+        if pairs.same.all() or not pairs.same.any():
+            missing = "different classes" if pairs.same.any() else "the same class"
+            raise ValueError(
+                f"labels has {rows} rows and no pair of {missing}; expected at least one of each kind."
+            )
+        out[name] = pairs
     return out
 
 
-def pairs(codes: NDArray[np.int64], seed: int, most: int = _MOST) -> tuple[tuple[Any, Any], tuple[Any, Any]]:
-    """Positions (left, right) of pairs of the same class, and of different classes; at most `most` of each.
-
-    All where they are few; else a sample, uniform over the pairs, with replacement.
-
-    Raises:
-        ValueError: where a kind has no pair.
-    """
-    order = np.argsort(codes, kind="stable")
-    counts = np.bincount(codes).astype(np.int64)
-    of_same = int((counts * (counts - 1) // 2).sum())
-    of_different = len(codes) * (len(codes) - 1) // 2 - of_same
-    if not of_same or not of_different:
-        kind = "the same class" if not of_same else "different classes"
-        raise ValueError(
-            f"labels has {len(codes)} rows and no pair of {kind}; expected at least one of each kind."
-        )
-    random = np.random.default_rng(seed)
-    if max(of_same, of_different) <= most:
-        left, right = np.triu_indices(len(codes), 1)
-        alike = codes[left] == codes[right]
-        return (left[alike], right[alike]), (left[~alike], right[~alike])
-    weights = counts * (counts - 1) / (2 * of_same)
-    classes = random.choice(len(counts), min(most, of_same), p=weights)
-    first = (random.random(len(classes)) * counts[classes]).astype(np.int64)
-    second = (random.random(len(classes)) * (counts[classes] - 1)).astype(np.int64)
-    second += second >= first  # never an item with itself
-    starts = np.cumsum(counts) - counts
-    same = order[starts[classes] + first], order[starts[classes] + second]
-    drawn = random.integers(len(codes), size=(2, 0))
-    while drawn.shape[1] < min(most, of_different):
-        more = random.integers(len(codes), size=(2, most))
-        drawn = np.concatenate([drawn, more[:, codes[more[0]] != codes[more[1]]]], axis=1)
-    return same, (drawn[0][:most], drawn[1][:most])
+def _curve(pairs: Pairs) -> Roc:
+    order = np.argsort(pairs.distances)
+    return roc_of(pairs.distances[order], pairs.same[order])
 
 
-def _distances(
-    rows: NDArray[np.float32], left: Any, right: Any, distance: str, block: int = 65536
-) -> NDArray[np.float64]:
-    check_distance(distance)
-    if distance == "cosine":
-        rows = rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-30)
-    out = np.empty(len(left))
-    for start in range(0, len(left), block):
-        part = slice(start, start + block)
-        out[part] = ((rows[left[part]] - rows[right[part]]) ** 2).sum(axis=1, dtype=np.float64)
-    return np.sqrt(out) if distance == "euclidean" else out / 2 if distance == "cosine" else out
+def _thinned(curve: Roc, floor: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Some thousand points of the curve, even along either axis: what the eye can tell apart."""
+    wanted = np.concatenate([np.geomspace(floor, 1, 1500), np.linspace(floor, 1, 1500)])
+    taken = np.concatenate([
+        np.searchsorted(curve.fpr, wanted, side="right") - 1,
+        np.searchsorted(curve.tpr, np.linspace(0, 1, 1500)),
+        [0, len(curve.fpr) - 1],
+    ])  # fmt: skip
+    taken = np.unique(taken)
+    return curve.fpr[taken], curve.tpr[taken]
 
 
-def _counted(curves: dict[str, Distances]) -> str:
-    same, different = next(iter(curves.values()))
-    return f"{len(same):,} pairs of the same class, {len(different):,} of different classes"
+def _counted(curves: dict[str, Pairs]) -> str:
+    same = next(iter(curves.values())).same
+    return f"{same.sum():,} pairs of the same class, {(~same).sum():,} of different classes"

@@ -8,10 +8,12 @@ from typing import Any
 
 import numpy as np
 
+from ..evaluation.distances import check_distance
 from .files import written_whole
 from .inputs import as_columns, as_embeddings, as_labels
-from .neighbors import check_distance
+from .neighbors import Distance
 from .packing import NAMES, Pack, pack_column, pack_space, pack_sprite, thumbnail_side
+from .style import distance_name
 from .thumbnails import as_thumbnails, is_ink, taken
 
 _TITLE, _DATA = "<!--nearfar:title-->", "<!--nearfar:data-->"
@@ -27,7 +29,7 @@ def write_html(
     images: Any = None,
     methods: Sequence[str] = ("pca",),
     k: int = 10,
-    distance: str = "euclidean",
+    distance: Distance = "euclidean",
     title: str = "Embedding",
     seed: int = 0,
     thumbnail: int | None = None,
@@ -49,7 +51,7 @@ def write_html(
         images: (n, h, w) or (n, h, w, channels), Pillow images or encoded files.
         methods: layouts to compute, of `"pca"`, `"umap"` and `"pacmap"`; the first is shown first.
         k: how many neighbours to list; they are exact.
-        distance: `"euclidean"`, `"squared_euclidean"` or `"cosine"`, of the neighbours.
+        distance: of the neighbours, as in `nearest_neighbors`.
         title: of the page.
         seed: of the layouts, and of the sample.
         thumbnail: side of the pictures in pixels. None: 64, less for more than about 14,000 items, and never
@@ -89,7 +91,7 @@ def write_html(
         "title": str(title),
         "rows": len(kept),
         "of": rows,
-        "distance": distance,
+        "distance": distance_name(distance),
         "columns": [
             pack_column(pack, "label", marks[kept], category=True),
             *(pack_column(pack, name, values[kept]) for name, values in columns.items()),
