@@ -142,6 +142,30 @@ def sphereface(x, labels, proxies, margin=4, scale=1.0, easing=0.0):
     return large_margin_softmax(x, labels, unit, margin, scale, easing)
 
 
+def adaface(x, labels, proxies, margin=0.4, concentration=0.333, scale=64.0):
+    lengths = np.clip(np.linalg.norm(x, axis=1), 0.001, 100)
+    terms = []
+    for row, own, length in zip(x, labels, lengths, strict=True):
+        q = np.clip((length - lengths.mean()) / (lengths.std() + 0.001) * concentration, -1, 1)
+        cosines = [cosine(row, w) for w in proxies]
+        theta = np.clip(np.arccos(cosines[own]) - margin * q, 0, np.pi)
+        cosines[own] = np.cos(theta) - (margin + margin * q)
+        terms.append(softmax_loss([scale * (c - max(cosines)) for c in cosines], own))
+    return mean(terms)
+
+
+def magface(x, labels, proxies, lengths=(10, 110), margins=(0.45, 0.8), length_weight=35.0, scale=64.0):
+    terms = []
+    for row, own in zip(x, labels, strict=True):
+        a = min(max(np.linalg.norm(row), lengths[0]), lengths[1])
+        margin = margins[0] + (margins[1] - margins[0]) * (a - lengths[0]) / (lengths[1] - lengths[0])
+        cosines = [cosine(row, w) for w in proxies]
+        cosines[own] = turned(cosines[own], margin)
+        loss = softmax_loss([scale * (c - max(cosines)) for c in cosines], own)
+        terms.append(loss + length_weight * (1 / a + a / lengths[1] ** 2))
+    return mean(terms)
+
+
 def case(loss, loop, options=None, draw=normal, **more):
     return Case(loss, loop, options or {}, parameters={"proxies": draw}, invalid_is_zero=False, **more)
 
@@ -161,6 +185,16 @@ CASES = [
     case("soft_triple_loss", soft_triple, {"scale": 5.0, "gamma": 0.5, "margin": 0.2}, draw=centres),
     case("sub_center_arcface_loss", sub_center_arcface, draw=centres),
     case("sub_center_arcface_loss", sub_center_arcface, {"margin": 1.5, "scale": 8.0}, draw=centres),
+    # lengths beyond the clip hold the quality constant; within it the paper does, and slopes do not agree
+    case("adaface_loss", adaface, {"concentration": 100.0}),
+    case("adaface_loss", adaface, slope=False),
+    case("adaface_loss", adaface, {"margin": 1.5, "scale": 8.0}, slope=False),
+    case("magface_loss", magface),
+    case(
+        "magface_loss",
+        magface,
+        {"lengths": (0.5, 4.0), "margins": (0.2, 1.5), "length_weight": 2.0, "scale": 8.0},
+    ),
     case("instance_loss", instance),
     case("instance_loss", instance, {"scale": 2.0}),
     case("p2sgrad_loss", p2sgrad),

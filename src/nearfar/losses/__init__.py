@@ -1,23 +1,28 @@
 """The catalogue of losses: functions of embeddings and labels (or of explicit pairs and triplets), for any framework."""
 
 from .angular_margin import arcface_loss, cosface_loss, sub_center_arcface_loss
-from .classification import instance_loss, normalized_softmax_loss, p2sgrad_loss
+from .classification import instance_loss, normalized_softmax_loss, p2sgrad_loss, soft_triple_loss
 from .contrastive import contrastive_loss, pair_contrastive_loss
 from .cross_modal import multiple_negatives_ranking_loss, siglip_loss
 from .margins import margin_loss, threshold_consistent_margin_loss
 from .multiplied_margin import large_margin_softmax_loss, sphereface_loss
-from .proxy import proxy_anchor_loss, proxy_nca_loss, proxy_nca_plus_plus_loss, soft_triple_loss
+from .proxy import proxy_anchor_loss, proxy_nca_loss, proxy_nca_plus_plus_loss
+from .quality_margin import adaface_loss, magface_loss
+from .self_supervised import barlow_twins_loss, vicreg_loss
 from .similarity import circle_loss, multi_similarity_loss
 from .softmax import nca_loss, nt_xent_loss, supcon_loss
 from .triplet import triplet_loss, triplet_margin_loss
 
 __all__ = [
+    "adaface_loss",
     "arcface_loss",
+    "barlow_twins_loss",
     "circle_loss",
     "contrastive_loss",
     "cosface_loss",
     "instance_loss",
     "large_margin_softmax_loss",
+    "magface_loss",
     "margin_loss",
     "multi_similarity_loss",
     "multiple_negatives_ranking_loss",
@@ -37,4 +42,5 @@ __all__ = [
     "threshold_consistent_margin_loss",
     "triplet_loss",
     "triplet_margin_loss",
+    "vicreg_loss",
 ]

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 from ..backends import Tensor, backend_of
+from ..distributed import everybody
 from ..pairs import Pairs
 from ..reduction import Terms, weighted
 from ..rows import row_loss
@@ -76,22 +77,23 @@ def multiple_negatives_ranking_loss(
     def terms(distances: Tensor, pairs: Pairs, scale: Tensor) -> Terms:
         return cross_entropy(backend_of(distances), -scale * distances, pairs.positive)
 
-    def direction(anchors: Tensor, references: Tensor, count: int) -> Tensor:
+    def direction(anchors: Tensor, references: Tensor) -> Tensor:
+        (everyones,), numbers = everybody(xp, references)
         return row_loss(
             terms,
             anchors,
-            xp.arange(n, queries),
+            numbers[:n],
             distance=distance,
-            references=references,
-            reference_labels=xp.arange(count, queries),
+            references=everyones,
+            reference_labels=xp.arange(xp.shape(everyones)[0], everyones),
             parameters=scalars(queries, scale),
             weights=weights,
             reduction=reduction,
             block=block,
         )
 
-    forward = direction(queries, documents, m)
-    return (forward + direction(documents[:n], queries, n)) / 2 if symmetric else forward
+    forward = direction(queries, documents)
+    return (forward + direction(documents[:n], queries)) / 2 if symmetric else forward
 
 
 def siglip_loss(

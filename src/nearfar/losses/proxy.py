@@ -1,12 +1,13 @@
-"""Proxy losses: each class has a learnable representative, or several, that embeddings are compared with."""
+"""Proxy losses: each class has a learnable representative that embeddings are compared with."""
 
 from ..backends import Tensor, backend_of
+from ..distributed import whole_batch
 from ..pairs import Pairs
 from ..reduction import Terms, weighted
 from ..rows import row_loss
 from ._classes import class_inputs, cross_entropy
 
-__all__ = ["proxy_anchor_loss", "proxy_nca_loss", "proxy_nca_plus_plus_loss", "soft_triple_loss"]
+__all__ = ["proxy_anchor_loss", "proxy_nca_loss", "proxy_nca_plus_plus_loss"]
 
 
 def proxy_nca_loss(
@@ -147,6 +148,7 @@ def proxy_nca_plus_plus_loss(
     )
 
 
+@whole_batch("embeddings", "labels")
 def proxy_anchor_loss(
     embeddings: Tensor,
     labels: Tensor,
@@ -220,84 +222,6 @@ def proxy_anchor_loss(
         distance="cosine",
         references=embeddings,
         reference_labels=labels,
-        reduction=reduction,
-        block=block,
-    )
-
-
-def soft_triple_loss(
-    embeddings: Tensor,
-    labels: Tensor,
-    *,
-    proxies: Tensor,
-    scale: float = 20.0,
-    gamma: float = 0.1,
-    margin: float = 0.01,
-    classes: Tensor | None = None,
-    weights: Tensor | None = None,
-    reduction: str = "mean",
-    block: int | str | None = "auto",
-) -> Tensor:
-    r"""SoftTriple: softmax over classes that each have several centres, of which the nearest count most.
-
-    .. math:: S_{ic} = \sum_k \frac{e^{\cos(x_i, w_{ck}) / \gamma}}{\sum_l e^{\cos(x_i, w_{cl}) / \gamma}}
-              \cos(x_i, w_{ck}),
-              \quad \frac{1}{a} \sum_i -\log \frac{e^{\lambda (S_{i y_i} - \delta)}}
-              {e^{\lambda (S_{i y_i} - \delta)} + \sum_{c \ne y_i} e^{\lambda S_{ic}}}
-
-    The paper's objective adds 0.2 times `nearfar.regularizers.sparse_centers(proxies)`, which merges centres
-    not needed.
-
-    Good for: classes of several modes (poses, views).
-
-    Args:
-        embeddings: `(a, d)` floats; normalised here.
-        labels: `(a,)` or `(a, 1)` class numbers, from 0.
-        proxies: `(classes, k, d)`, learnable, `k` centres per class (10 in the paper); normalised here.
-        scale: `lambda`.
-        gamma: how softly the nearest centre is chosen, cosine.
-        margin: `delta`, cosine.
-        classes: `(c,)` class numbers, the only ones compared with; see `nearfar.samplers.sample_classes`.
-        weights: `(a,)`, how much each embedding counts.
-        reduction: `"mean"` over embeddings, `"active_mean"`, `"sum"` or `"none"`.
-        block: embeddings at a time; see `nearfar.rows.row_loss`.
-
-    Returns:
-        Scalar, `(a,)` for `"none"`. A row whose class is not among the proxies does not count.
-
-    Raises:
-        ValueError: shapes that do not fit together.
-        TypeError: tensors of two frameworks, labels that are no integers.
-
-    Example:
-        >>> import numpy as np
-        >>> centres = np.array([[[1.0, 0.0], [0.0, 1.0]], [[-1.0, 0.0], [-1.0, 0.0]]])  # 2 a class
-        >>> float(soft_triple_loss(np.array([[1.0, 0.0]]), np.array([0]), proxies=centres, scale=1.0))  # log(1 + exp(-1.98995))
-        0.128130...
-
-    References:
-        Qian, Shang, Sun, Hu, Li, Jin, "SoftTriple Loss: Deep Metric Learning Without Triplet Sampling", 2019,
-        https://arxiv.org/abs/1909.05235.
-    """
-    centres = proxies.shape[1]
-    labels, proxies, numbers = class_inputs(embeddings, labels, proxies, classes, axes=3)
-
-    def terms(distances: Tensor, pairs: Pairs) -> Terms:
-        xp = backend_of(distances)
-        cosines = xp.reshape(1 - distances, (xp.shape(distances)[0], -1, centres))
-        positive = xp.reshape(pairs.positive, (xp.shape(distances)[0], -1, centres))[:, :, 0]
-        chosen = xp.exp(cosines / gamma - xp.logsumexp(cosines / gamma, axis=2)[:, :, None])
-        similarities = xp.sum(chosen * cosines, axis=2)
-        return cross_entropy(xp, scale * xp.where(positive, similarities - margin, similarities), positive)
-
-    return row_loss(
-        terms,
-        embeddings,
-        labels,
-        distance="cosine",
-        references=proxies,
-        reference_labels=numbers,
-        weights=weights,
         reduction=reduction,
         block=block,
     )
