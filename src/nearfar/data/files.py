@@ -10,7 +10,7 @@ from typing import NamedTuple, TypeVar
 import numpy as np
 
 from . import pictures
-from .samples import DataError, Store
+from .samples import DataError, Opener, Preparation, Store
 
 __all__ = ["FileStore", "open_files"]
 
@@ -28,14 +28,18 @@ class _Failure(NamedTuple):
 class _Form(NamedTuple):
     """What every image is brought to."""
 
-    mode: str  #: "L" or "RGB"
+    channels: int
     height: int
     width: int
     native: bool  #: all files have this size already
 
     @property
     def shape(self) -> tuple[int, int, int]:
-        return self.height, self.width, 1 if self.mode == "L" else 3
+        return self.height, self.width, self.channels
+
+    @property
+    def mode(self) -> str:
+        return pictures.MODES[self.channels]
 
 
 class FileStore:
@@ -46,13 +50,15 @@ class FileStore:
     """
 
     def __init__(self, paths: Sequence[Path], form: _Form, cache_bytes: int):
-        self.shape = form.shape
+        self.preparation = Preparation(form.shape)
         self._paths, self._form = paths, form
         self._capacity = min(len(paths), max(0, cache_bytes) // int(np.prod(form.shape)))
         self._forget()
 
     def _forget(self) -> None:
-        self._cache = np.empty((self._capacity, *self.shape), np.uint8)  # pages are taken as they are filled
+        self._cache = np.empty(
+            (self._capacity, *self._form.shape), np.uint8
+        )  # pages are taken as they are filled
         self._cached = np.zeros(len(self._paths), bool)
 
     def __getstate__(self) -> dict:
@@ -87,7 +93,7 @@ class FileStore:
 
     def _bytes(self, rows: np.ndarray) -> np.ndarray:
         rows = np.asarray(rows)
-        out = np.empty((len(rows), *self.shape), np.uint8)
+        out = np.empty((len(rows), *self._form.shape), np.uint8)
         cached = self._cached[rows]
         out[cached] = self._cache[rows[cached]]
         missing = np.flatnonzero(~cached)
@@ -107,14 +113,18 @@ class FileStore:
 
 
 def open_files(
-    root: Path, paths: Sequence[Path], image_size: int | None, skip_unreadable: bool, cache_bytes: int
-) -> Callable[[np.ndarray, np.ndarray], tuple[Store, np.ndarray]]:
+    root: Path,
+    paths: Sequence[Path],
+    like: int | Preparation | None,
+    skip_unreadable: bool,
+    cache_bytes: int,
+) -> Opener:
     """How a `Source` opens files: every header is looked at, and the pixels too where they fit the cache.
 
     Args:
         root: for names in messages.
         paths: all files of the source.
-        image_size: side in pixels, None for a size that suits the images.
+        like: side in pixels, the preparation of other data, or None for a size that suits the images.
         skip_unreadable: leave out instead of raising; then every image is decoded once.
         cache_bytes: bytes of decoded images that may be kept.
     """
@@ -128,7 +138,7 @@ def open_files(
         if failures and (not skip_unreadable or not sound):
             row, reason = next(iter(failures.items()))
             raise _unreadable(str(chosen[row]), reason, len(failures))
-        store = FileStore(chosen, _form(sound, image_size), cache_bytes)
+        store = FileStore(chosen, _form(sound, like), cache_bytes)
         if store.fits or skip_unreadable:
             failures |= store.failures(
                 np.array([row for row in range(len(chosen)) if row not in failures], int)
@@ -157,14 +167,17 @@ def _unreadable(path: str, reason: str, count: int = 1) -> DataError:
     )
 
 
-def _form(headers: Sequence[tuple[str, int, int]], image_size: int | None) -> _Form:
-    mode = "L" if all(mode in _GREY for mode, _, _ in headers) else "RGB"
+def _form(headers: Sequence[tuple[str, int, int]], like: int | Preparation | None) -> _Form:
     sizes = {(height, width) for _, height, width in headers}
-    if image_size is None and len(sizes) == 1 and max(next(iter(sizes))) <= _LARGEST_NATIVE:
-        return _Form(mode, *sizes.pop(), native=True)
+    if isinstance(like, Preparation):
+        height, width, channels = like.shape
+        return _Form(channels, height, width, native=sizes == {(height, width)})
+    channels = 1 if all(mode in _GREY for mode, _, _ in headers) else 3
+    if like is None and len(sizes) == 1 and max(next(iter(sizes))) <= _LARGEST_NATIVE:
+        return _Form(channels, *sizes.pop(), native=True)
     usual = int(np.median([max(height, width) for _, height, width in headers]))
-    side = image_size or min(usual, _LARGEST_USUAL)
-    return _Form(mode, side, side, native=False)
+    side = like or min(usual, _LARGEST_USUAL)
+    return _Form(channels, side, side, native=False)
 
 
 def _header(path: Path) -> tuple[str, int, int] | _Failure:
@@ -185,7 +198,7 @@ def _decoded(path: Path, form: _Form) -> np.ndarray | _Failure:
                 image.draft(form.mode, (form.width, form.height))  # JPEG decodes at a fraction of its size
             picture = pictures.flattened(image, form.mode, turn=image.format in _ORIENTED)
             if not form.native:
-                picture = pictures.fit(picture, form.width)
+                picture = pictures.fit(picture, form.height, form.width)
             return np.asarray(picture).reshape(form.shape)
     except Exception as error:
         return _Failure(_reason(error))

@@ -6,10 +6,11 @@ from pathlib import Path
 
 import numpy as np
 
+from .arrays import of_another_kind
 from .files import open_files
-from .samples import DataError, Source
+from .samples import DataError, Preparation, Source
 
-__all__ = ["SUFFIXES", "read"]
+__all__ = ["SUFFIXES", "is_image", "read", "read_unlabelled"]
 
 SUFFIXES = tuple(
     f".{kind}"
@@ -19,12 +20,12 @@ _TRAIN = ("train", "training")
 _TEST = ("test", "testing", "val", "valid", "validation")  # the first that exists is measured
 
 
-def read(root: Path, image_size: int | None, skip_unreadable: bool, cache_bytes: int) -> Source:
+def read(root: Path, like: int | Preparation | None, skip_unreadable: bool, cache_bytes: int) -> Source:
     """Find the images below `root`, and which part each belongs to; none is opened yet.
 
     Args:
         root: `root/<class>/.../<image>`, or the same below `root/train` and `root/test`.
-        image_size: side in pixels, None for a size that suits the images.
+        like: side in pixels, the preparation of other data, or None for a size that suits the images.
         skip_unreadable: leave out images that cannot be read.
         cache_bytes: bytes of decoded images that may be kept.
 
@@ -40,11 +41,49 @@ def read(root: Path, image_size: int | None, skip_unreadable: bool, cache_bytes:
             in_test.append(number == 1)
     if not paths:
         raise _nothing_found(root)
-    ids = [path.relative_to(root).as_posix() for path in paths]
-    opener = open_files(root, paths, image_size, skip_unreadable, cache_bytes)
     # objects, not fixed-width text: one long name would widen a million others
     names = np.array(labels, dtype=object)
-    return Source(root.name, "image", names, ids, np.array(in_test) if len(parts) == 2 else None, opener)
+    given = np.array(in_test) if len(parts) == 2 else None
+    return _source(root, paths, names, given, like, skip_unreadable, cache_bytes)
+
+
+def read_unlabelled(
+    path: Path, like: int | Preparation | None, skip_unreadable: bool, cache_bytes: int
+) -> Source:
+    """One image, or all images of a folder; without labels unless all are in class folders.
+
+    Raises:
+        DataError: no image.
+    """
+    if not path.is_dir():
+        return _source(path.parent, [path], None, None, like, skip_unreadable, cache_bytes)
+    loose = [path / name for name in _loose(path)]
+    if not loose:
+        return read(path, like, skip_unreadable, cache_bytes)
+    paths = loose + [image for _, image in _images(path)]
+    return _source(path, paths, None, None, like, skip_unreadable, cache_bytes)
+
+
+def _source(
+    root: Path,
+    paths: list[Path],
+    labels: np.ndarray | None,
+    in_test: np.ndarray | None,
+    like: int | Preparation | None,
+    skip_unreadable: bool,
+    cache_bytes: int,
+) -> Source:
+    name = root.resolve().name
+    if isinstance(like, Preparation) and len(like.shape) != 3:
+        raise of_another_kind(name, like)
+    ids = [_text(path.relative_to(root).as_posix()) for path in paths]
+    opener = open_files(root, paths, like, skip_unreadable, cache_bytes)
+    return Source(name, "image", labels, ids, in_test, opener)
+
+
+def _text(name: str) -> str:
+    # file names need not be text; what is written later must be
+    return os.fsencode(name).decode("utf-8", "replace")
 
 
 def _parts(root: Path) -> list[Path]:
@@ -77,10 +116,10 @@ def _images(root: Path) -> list[tuple[str, Path]]:
     found, without = [], []
     for folder in _folders(root):
         before = len(found)
-        for place, inner, files in os.walk(folder, followlinks=True):
+        for place, inner, files in os.walk(folder):  # a link inside may lead back
             inner[:] = sorted(name for name in inner if not _hidden(name))
-            images = sorted(name for name in files if not _hidden(name) and _is_image(name))
-            found += [(folder.name, Path(place, name)) for name in images]
+            images = sorted(name for name in files if not _hidden(name) and is_image(name))
+            found += [(_text(folder.name), Path(place, name)) for name in images]
         if len(found) == before:
             without.append(folder.name)
     if found and without:
@@ -89,16 +128,23 @@ def _images(root: Path) -> list[tuple[str, Path]]:
     return found
 
 
-def _is_image(name: str) -> bool:
+def _loose(root: Path) -> list[str]:
+    return sorted(
+        entry.name for entry in os.scandir(root) if is_image(entry.name) and not _hidden(entry.name)
+    )
+
+
+def is_image(name: str) -> bool:
+    """Whether a file name ends as images do."""
     return os.path.splitext(name)[1].lower() in SUFFIXES
 
 
 def _nothing_found(root: Path) -> DataError:
-    loose = [entry.name for entry in os.scandir(root) if _is_image(entry.name)]
+    loose = _loose(root)
     if loose:
         return DataError(
             f"{root} holds {len(loose)} images but no class folders; put each image in a folder named after "
-            f"its class, {root.name}/<class>/{sorted(loose)[0]}."
+            f"its class, {root.name}/<class>/{loose[0]}."
         )
     return DataError(
         f"{root} is a folder without data: expected IDX files as MNIST names them "

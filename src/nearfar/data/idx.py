@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from .arrays import from_arrays
-from .samples import DataError, RowIds, Source
+from .samples import DataError, Preparation, RowIds, Source
 
 __all__ = ["holds_idx", "read", "read_idx"]
 
@@ -24,7 +24,7 @@ def holds_idx(folder: Path) -> bool:
     return any(_NAME.fullmatch(path.name) for path in folder.iterdir())
 
 
-def read(folder: Path, image_size: int | None) -> Source:
+def read(folder: Path, like: int | Preparation | None) -> Source:
     """The images and labels of a folder: `train-` and `t10k-` files as the two parts, or one pair alone.
 
     Raises:
@@ -56,7 +56,7 @@ def read(folder: Path, image_size: int | None) -> Source:
     test = np.concatenate(in_test)
     ids = RowIds("row ", np.arange(len(test)))
     given = test if test.any() and not test.all() else None
-    return from_arrays(folder.name, _joined(images), np.concatenate(labels), ids, given, image_size)
+    return from_arrays(folder.resolve().name, _joined(images), np.concatenate(labels), ids, given, like)
 
 
 def _pair(folder: Path, stem: str, files: dict[str, Path]) -> tuple[np.ndarray, np.ndarray]:

@@ -7,11 +7,11 @@ from typing import get_args
 
 import numpy as np
 
-from . import splits
+from . import folders, idx, splits, tables
 from .builtin import BUILTIN
-from .samples import DataError, DataSet, How, Samples, Source, Split, select
+from .samples import DataError, DataSet, How, Preparation, Samples, Source, Split, select
 
-__all__ = ["KINDS", "load"]
+__all__ = ["KINDS", "load", "load_all"]
 
 KINDS = (
     "a built-in set (glyphs, digits), a folder of IDX files, a folder of class folders of images, .npz, "
@@ -93,10 +93,7 @@ def load(
         raise DataError(f"limit is {limit}; expected at least 4, two samples of two classes.")
     if seed < 0:
         raise DataError(f"seed is {seed}; expected 0 or more.")
-    try:
-        found = _find(source, label, image_size, skip_unreadable, cache_bytes)
-    except OSError as error:
-        raise DataError(f"{source} cannot be read: {error.strerror or error}.") from None
+    found = _find(source, label, image_size, skip_unreadable, cache_bytes)
     codes, names = _encode(found)
     rows = _without_singles(found, codes, names) if skip_single else np.arange(len(codes))
     how, parts = _split(found, codes, names, rows, split, test_fraction, np.random.default_rng([seed, 0]))
@@ -105,36 +102,98 @@ def load(
     return _open(found, codes, names, parts, how)
 
 
+def load_all(
+    source: str | Path,
+    *,
+    like: Preparation | None = None,
+    label: str | None = None,
+    image_size: int | None = None,
+    skip_unreadable: bool = False,
+    cache_bytes: int = 1 << 30,
+) -> Samples:
+    """Every sample of a source as one part, with or without labels: what a trained model is to embed.
+
+    Args:
+        source: as for `load`; also one image, or a folder of images without class folders.
+        like: `preparation` of the samples that the model was trained on; the samples are brought to the same
+            shape, and tables are standardised by the same mean and deviation. Without it they are prepared by
+            themselves.
+        label: a table's label column; `label`, if there is one, when left out.
+        image_size: pixels, as for `load`; not used with `like`.
+        skip_unreadable: leave out images that cannot be read, with one warning, instead of raising.
+        cache_bytes: as for `load`.
+
+    Returns:
+        The samples, in the order of the source. Where the data has no labels all are -1, and `class_names` is
+        empty.
+
+    Raises:
+        DataError: in one sentence, whatever keeps the data from being used.
+
+    Example:
+        >>> from nearfar.data import load, load_all
+        >>> train = load("digits", image_size=24).train
+        >>> load_all("glyphs", like=train.preparation)
+        Samples(6400 of shape (24, 24, 1) in 400 classes)
+    """
+    found = _find(
+        source, label, image_size if like is None else like, skip_unreadable, cache_bytes, labelled=False
+    )
+    count = len(found.ids)
+    if not count:
+        raise DataError(f"{found.name} holds no samples.")
+    codes, names = (np.full(count, -1), ()) if found.labels is None else _encode(found)
+    store, readable = found.open(np.arange(count), np.ones(count, bool))
+    kept = np.flatnonzero(readable)
+    return Samples(store, kept, codes[kept], names, select(found.ids, kept))
+
+
 def _find(
-    source: str | Path, label: str | None, image_size: int | None, skip_unreadable: bool, cache: int
+    source: str | Path,
+    label: str | None,
+    like: int | Preparation | None,
+    skip_unreadable: bool,
+    cache_bytes: int,
+    *,
+    labelled: bool = True,
 ) -> Source:
     if isinstance(source, str) and source in BUILTIN:
-        return BUILTIN[source](image_size)
+        return BUILTIN[source](like)
     path = Path(source).expanduser()
-    if not path.exists():
-        raise DataError(f"{source} does not exist; expected {KINDS}.")
-    if path.is_dir():
-        from . import folders, idx
-
-        if not any(path.iterdir()):
-            raise DataError(f"{source} is an empty folder; expected {KINDS}.")
-        if idx.holds_idx(path):
-            return idx.read(path, image_size)
-        return folders.read(path, image_size, skip_unreadable, cache)
-    from . import tables
-
-    if path.suffix.lower() == ".npz":
-        return tables.read_npz(path, image_size)
-    if path.name.lower().endswith(_TABLES):
-        return tables.read_table(path, label)
+    try:
+        if not path.exists():
+            raise DataError(f"{source} does not exist; expected {KINDS}.")
+        if path.is_dir():
+            return _find_in_folder(path, like, skip_unreadable, cache_bytes, labelled)
+        if path.suffix.lower() == ".npz":
+            return tables.read_npz(path, like, labelled=labelled)
+        if path.name.lower().endswith(_TABLES):
+            prepared = like if isinstance(like, Preparation) else None
+            return tables.read_table(path, label, prepared, labelled=labelled)
+        if not labelled and folders.is_image(path.name):
+            return folders.read_unlabelled(path, like, skip_unreadable, cache_bytes)
+    except OSError as error:
+        raise DataError(f"{source} cannot be read: {error.strerror or error}.") from None
     raise DataError(f"{source} is no known kind of data; expected {KINDS}.")
+
+
+def _find_in_folder(
+    path: Path, like: int | Preparation | None, skip_unreadable: bool, cache_bytes: int, labelled: bool
+) -> Source:
+    if not any(path.iterdir()):
+        raise DataError(f"{path} is an empty folder; expected {KINDS}.")
+    if idx.holds_idx(path):
+        return idx.read(path, like)
+    read = folders.read if labelled else folders.read_unlabelled
+    return read(path, like, skip_unreadable, cache_bytes)
 
 
 def _encode(found: Source) -> tuple[np.ndarray, tuple[str, ...]]:
     labels = np.asarray(found.labels)
     if not len(labels):
         raise DataError(f"{found.name} holds no samples; expected at least two of each of two classes.")
-    missing = np.flatnonzero(~np.isfinite(labels) if labels.dtype.kind == "f" else labels == "")
+    empty = {"f": np.isnan, "O": lambda x: x == "", "U": lambda x: x == "", "S": lambda x: x == b""}
+    missing = np.flatnonzero(empty[labels.dtype.kind](labels)) if labels.dtype.kind in empty else []
     if len(missing):
         raise DataError(
             f"{found.name}: the label of {found.ids[int(missing[0])]} is missing; fill it or drop it."

@@ -9,8 +9,9 @@ from .samples import DataError
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-__all__ = ["THUMBNAIL", "fit", "flattened", "pillow", "resized", "thumbnails", "to_bytes"]
+__all__ = ["MODES", "THUMBNAIL", "fit", "flattened", "pillow", "resized", "thumbnails", "to_bytes"]
 
+MODES = {1: "L", 3: "RGB", 4: "RGBA"}  #: of channels
 THUMBNAIL = 32  #: pixels, the longest side of a thumbnail
 
 
@@ -23,22 +24,22 @@ def pillow():
     return Image
 
 
-def fit(image: "Image", size: int) -> "Image":
-    """Scaled so that the longer side is `size` pixels, centred on a black square."""
+def fit(image: "Image", height: int, width: int) -> "Image":
+    """Scaled to fit, aspect kept, and centred on black."""
     Image = pillow()
-    scale = size / max(image.size)
-    width, height = (max(1, round(side * scale)) for side in image.size)
-    if image.size != (width, height):
-        image = image.resize((width, height), Image.Resampling.BILINEAR, reducing_gap=3.0)
-    if width == height:
+    scale = min(width / image.width, height / image.height)
+    size = max(1, round(image.width * scale)), max(1, round(image.height * scale))
+    if image.size != size:
+        image = image.resize(size, Image.Resampling.BILINEAR, reducing_gap=3.0)
+    if size == (width, height):
         return image
-    square = Image.new(image.mode, (size, size))
-    square.paste(image, ((size - width) // 2, (size - height) // 2))
-    return square
+    ground = Image.new(image.mode, (width, height))
+    ground.paste(image, ((width - size[0]) // 2, (height - size[1]) // 2))
+    return ground
 
 
 def flattened(image: "Image", mode: str, *, turn: bool) -> "Image":
-    """Any image as 8-bit `mode`, the right way up, transparent pixels white."""
+    """Any image as 8-bit `mode`, the right way up; transparent pixels white unless it has them."""
     Image = pillow()
     if turn:
         from PIL import ImageOps
@@ -46,7 +47,7 @@ def flattened(image: "Image", mode: str, *, turn: bool) -> "Image":
         image = ImageOps.exif_transpose(image)
     if image.mode in ("I", "F") or image.mode.startswith("I;16"):
         image = Image.fromarray(_eight_bits(np.asarray(image)))
-    elif image.has_transparency_data:
+    elif image.has_transparency_data and mode != "RGBA":
         ground = Image.new("RGBA", image.size, "white")
         image = Image.alpha_composite(ground, image.convert("RGBA"))
     return image.convert(mode)
@@ -64,14 +65,15 @@ def to_bytes(images: np.ndarray) -> np.ndarray:
     return images if images.dtype == np.uint8 else np.rint(images * 255).astype(np.uint8)
 
 
-def resized(images: np.ndarray, size: int) -> np.ndarray:
-    """`(n, h, w, c)` uint8 as `(n, size, size, c)`."""
+def resized(images: np.ndarray, shape: tuple[int, int, int]) -> np.ndarray:
+    """`(n, h, w, c)` uint8 as `(n, *shape)`, grey or colour as `shape` says."""
     Image = pillow()
-    out = np.empty((len(images), size, size, images.shape[-1]), np.uint8)
-    for place, image in zip(out, images, strict=True):
-        place[:] = np.asarray(
-            fit(Image.fromarray(image[..., 0] if image.shape[-1] == 1 else image), size)
-        ).reshape(place.shape)
+    out = np.empty((len(images), *shape), np.uint8)
+    mode = MODES[shape[2]]
+    for place, pixels in zip(out, images, strict=True):
+        image = Image.fromarray(pixels[..., 0] if pixels.shape[-1] == 1 else pixels)
+        image = fit(flattened(image, mode, turn=False), *shape[:2])
+        place[:] = np.asarray(image).reshape(shape)
     return out
 
 

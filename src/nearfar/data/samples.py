@@ -5,7 +5,7 @@ from typing import Literal, NamedTuple, Protocol
 
 import numpy as np
 
-__all__ = ["DataError", "DataSet", "Samples"]
+__all__ = ["DataError", "DataSet", "Preparation", "Samples"]
 
 Kind = Literal["image", "table"]
 How = Literal["class", "sample", "given"]
@@ -16,10 +16,18 @@ class DataError(ValueError):
     """Data that cannot be used, in one sentence: what came, what was expected, what to do."""
 
 
+class Preparation(NamedTuple):
+    """How raw samples became a network's inputs, so that other data can become the same."""
+
+    shape: tuple[int, ...]  #: of one input, `(height, width, channels)` or `(features,)`
+    mean: np.ndarray | None = None  #: (features,) taken off each feature of a table; None for images
+    deviation: np.ndarray | None = None  #: (features,) each was divided by
+
+
 class Store(Protocol):
     """Samples addressed by position; `Samples` is a selection of them."""
 
-    shape: tuple[int, ...]
+    preparation: Preparation
 
     def read(self, rows: np.ndarray) -> np.ndarray:
         """`(k, *shape)` float32."""
@@ -39,7 +47,7 @@ class Source(NamedTuple):
 
     name: str
     kind: Kind
-    labels: np.ndarray  #: (n,) of any type
+    labels: np.ndarray | None  #: (n,) of any type; None where the data has none
     ids: Sequence[str]
     in_test: np.ndarray | None  #: (n,) bool where the data says which part a sample belongs to
     open: Opener
@@ -53,6 +61,7 @@ class Samples:
         class_names: names of the classes of the whole data set; both parts share them. Classes of the
             training part come first, so its codes run from 0 without gaps.
         ids: where each sample came from, e.g. a path below the folder, or `"row 12"`.
+        preparation: how they were brought to what `read` gives; `load_all` does the same to other data.
         shape: of one input, `(height, width, channels)` or `(features,)`.
 
     Example:
@@ -73,7 +82,8 @@ class Samples:
         self.labels = labels
         self.class_names = class_names
         self.ids = ids
-        self.shape = store.shape
+        self.preparation = store.preparation
+        self.shape = store.preparation.shape
         self._store = store
         self._rows = rows
 

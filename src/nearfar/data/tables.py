@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from .arrays import from_arrays
-from .samples import DataError, RowIds, Source
+from .samples import DataError, Preparation, RowIds, Source
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -17,21 +17,21 @@ __all__ = ["read_npz", "read_table"]
 _BLOCK = 65536
 
 
-def read_npz(path: Path, image_size: int | None) -> Source:
-    """`x`, `y` and optionally `split` of an `.npz` file.
+def read_npz(path: Path, like: int | Preparation | None, *, labelled: bool = True) -> Source:
+    """`x`, `y` and optionally `split` of an `.npz` file; without `labelled` it may lack `y`.
 
     Raises:
         DataError: another file, arrays missing or of other lengths, or numbers that are not finite.
     """
     try:
         with np.load(path) as file:
-            missing = [name for name in ("x", "y") if name not in file.files]
+            missing = [name for name in ("x", "y")[: 1 + labelled] if name not in file.files]
             if missing:
                 raise DataError(
                     f"{path} holds {', '.join(file.files) or 'no arrays'}; expected x and y, and optionally "
                     f"split ({' and '.join(missing)} not found)."
                 )
-            x, y = file["x"], file["y"]
+            x, y = file["x"], file["y"] if "y" in file.files else None
             split = file["split"] if "split" in file.files else None
     except (zipfile.BadZipFile, EOFError, OSError, AttributeError) as error:
         reason = error or type(error).__name__
@@ -43,53 +43,59 @@ def read_npz(path: Path, image_size: int | None) -> Source:
             f"{path} cannot be read without running code in it ({error}); save x as numbers, y as integers "
             "or text."
         ) from None
-    y = y[:, 0] if y.ndim == 2 and y.shape[1] == 1 else y
+    y = y[:, 0] if y is not None and y.ndim == 2 and y.shape[1] == 1 else y
     if x.ndim < 2 or x.dtype.kind not in "biuf":
         raise DataError(
             f"{path}: x has shape {x.shape} and type {x.dtype}; expected numbers of shape (n, features), "
             "(n, height, width) or (n, height, width, channels)."
         )
-    if y.shape != x.shape[:1]:
+    if y is not None and y.shape != x.shape[:1]:
         raise DataError(
             f"{path}: y has shape {y.shape} but x has {len(x)} rows; expected y of shape ({len(x)},)."
         )
     _check_finite(path, x, None)
-    return from_arrays(path.stem, x, y, _ids(len(x)), _in_test(path, split, len(x)), image_size)
+    in_test = _in_test(path, split, len(x)) if labelled else None
+    return from_arrays(path.stem, x, y, _ids(len(x)), in_test, like)
 
 
-def read_table(path: Path, label: str | None) -> Source:
+def read_table(path: Path, label: str | None, like: Preparation | None, *, labelled: bool = True) -> Source:
     """The numeric columns, the label column and optionally the column `split` of a table.
+
+    Without `labelled` a table may lack the column `label`.
 
     Raises:
         DataError: no such label column, columns that are not numbers, numbers that are not finite, another
             split.
     """
     table = _arrow(path)
-    label = label or "label"
-    if label not in table.column_names:
-        raise DataError(
-            f"{path} has no column {label!r}; its columns are {', '.join(table.column_names)}: name the one "
-            "with the classes (--label COLUMN)."
-        )
-    labels = table.column(label)
-    if labels.null_count:
-        row = int(np.flatnonzero(labels.is_null().to_numpy())[0])
-        raise DataError(
-            f"{path}: the label of row {row} is missing (the first row is 0); fill it or drop the row."
-        )
-    own = {label, "split"}
-    names = [name for name in table.column_names if name not in own]
+    column = label or "label"
+    labels = _labels(path, table, column) if labelled or label or column in table.column_names else None
+    names = [name for name in table.column_names if name not in (column, "split")]
     if "embedding" in names and _is_list(table.column("embedding").type):
         names = ["embedding"]
     if not names:
-        raise DataError(f"{path} has no column beside {label!r}; expected numeric features.")
+        raise DataError(f"{path} has no column beside {column!r}; expected numeric features.")
     features = _features(path, table, names)
     split = None
-    if "split" in table.column_names and label != "split":
+    if "split" in table.column_names and column != "split":
         split = np.array(table.column("split").to_pylist(), dtype=object)
-    return from_arrays(
-        path.stem, features, _values(labels), _ids(len(features)), _in_test(path, split, len(features)), None
-    )
+    in_test = _in_test(path, split, len(features)) if labelled else None
+    return from_arrays(path.stem, features, labels, _ids(len(features)), in_test, like)
+
+
+def _labels(path: Path, table: "pa.Table", name: str) -> np.ndarray:
+    if name not in table.column_names:
+        raise DataError(
+            f"{path} has no column {name!r}; its columns are {', '.join(table.column_names)}: name the one "
+            "with the classes (--label COLUMN)."
+        )
+    column = table.column(name)
+    if column.null_count:
+        row = int(np.flatnonzero(column.is_null().to_numpy())[0])
+        raise DataError(
+            f"{path}: the label of row {row} is missing (the first row is 0); fill it or drop the row."
+        )
+    return _values(column)
 
 
 def _arrow(path: Path) -> "pa.Table":

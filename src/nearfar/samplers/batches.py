@@ -16,8 +16,9 @@ class ClassBalancedSampler:
 
     An epoch goes through the data about once: each class is drawn in proportion to its size, all its samples
     before any again, save those that fill up its last batch. A class too large for that (it can be in a batch
-    only once) is drawn in every batch, and the room this leaves goes to the other classes. Classes meet in random company. No batch holds a row
-    twice, except of classes with fewer than `samples_per_class` samples, which are warned about once.
+    only once) is drawn in every batch, and the room this leaves goes to the other classes. Classes meet in
+    random company. No batch holds a row twice, except of classes with fewer than `samples_per_class` samples,
+    which are warned about once.
 
     It is a PyTorch `batch_sampler`, and `batch` gives any batch of any epoch without going through the
     others. Iterating goes to the next epoch by itself; `set_epoch` says which one the next iteration yields,
