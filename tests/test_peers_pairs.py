@@ -26,7 +26,7 @@ def value_and_gradient(function, x, *rest):
     return value.detach().numpy(), x.grad.numpy()
 
 
-def same(ours, theirs, x, *rest, rtol=1e-9, atol=1e-10):
+def same(ours, theirs, x, *rest, rtol=1e-7, atol=1e-9):
     value, gradient = value_and_gradient(ours, x, *rest)
     expected, slope = value_and_gradient(theirs, x, *rest)
     assert np.abs(slope).max() > 1e-6, "a peer without a gradient shows nothing"
@@ -38,6 +38,10 @@ def ours(name, unit=False, **options):
     """`unit`: rows are normalised first, as the peer does for Euclidean distances."""
     normal = torch.nn.functional.normalize if unit else lambda x: x
     return lambda x, labels: getattr(losses, name)(normal(x), labels, **options)
+
+
+def normalised(peer):
+    return lambda x, labels: peer(torch.nn.functional.normalize(x), labels)
 
 
 def theirs(name, reducer="MeanReducer", **options):
@@ -151,3 +155,38 @@ def test_threshold_consistent_margin():
     # without references: the peer ignores them
     x, labels = batch(size=4)
     same(ours("threshold_consistent_margin_loss"), theirs("ThresholdConsistentMarginLoss"), x, labels)
+
+
+def test_lifted_structure():
+    x, labels = batch()
+    same(ours("lifted_structure_loss", unit=True), theirs("LiftedStructureLoss"), x, labels)
+
+
+def test_generalized_lifted_structure():
+    x, labels = batch()
+    peer = theirs("GeneralizedLiftedStructureLoss")
+    same(ours("generalized_lifted_structure_loss", unit=True), peer, x, labels)
+
+
+def test_n_pairs():
+    # two of each class, as the peer's choice of one pair a class needs; its anchors come first
+    x, labels = batch(np.tile(np.arange(8), 2))
+    peer = theirs("NPairsLoss")
+
+    def of_pairs(x, labels):
+        x = torch.nn.functional.normalize(x)  # as the peer does
+        return losses.n_pairs_loss(x[:8], labels[:8], references=x[8:], reference_labels=labels[8:])
+
+    same(of_pairs, peer, x, labels)
+
+
+def test_tuplet_margin():
+    # without equal rows: there the peer's arccos gives NaN
+    x, labels = batch()
+    same(ours("tuplet_margin_loss"), theirs("TupletMarginLoss", margin=np.degrees(0.1)), x, labels)
+
+
+def test_angular():
+    # on normalised rows: the peer leaves the negatives as they are
+    x, labels = batch()
+    same(ours("angular_loss"), normalised(theirs("AngularLoss", alpha=45)), x, labels, rtol=1e-6)

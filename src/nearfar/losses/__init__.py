@@ -4,6 +4,7 @@ from .angular_margin import arcface_loss, cosface_loss, sub_center_arcface_loss
 from .classification import instance_loss, normalized_softmax_loss, p2sgrad_loss, soft_triple_loss
 from .contrastive import contrastive_loss, pair_contrastive_loss
 from .cross_modal import multiple_negatives_ranking_loss, siglip_loss
+from .lifted import generalized_lifted_structure_loss, lifted_structure_loss
 from .margins import margin_loss, threshold_consistent_margin_loss
 from .multiplied_margin import large_margin_softmax_loss, sphereface_loss
 from .proxy import proxy_anchor_loss, proxy_nca_loss, proxy_nca_plus_plus_loss
@@ -12,20 +13,25 @@ from .self_supervised import barlow_twins_loss, vicreg_loss
 from .similarity import circle_loss, multi_similarity_loss
 from .softmax import nca_loss, nt_xent_loss, supcon_loss
 from .triplet import triplet_loss, triplet_margin_loss
+from .tuplet import angular_loss, n_pairs_loss, tuplet_margin_loss
 
 __all__ = [
     "adaface_loss",
+    "angular_loss",
     "arcface_loss",
     "barlow_twins_loss",
     "circle_loss",
     "contrastive_loss",
     "cosface_loss",
+    "generalized_lifted_structure_loss",
     "instance_loss",
     "large_margin_softmax_loss",
+    "lifted_structure_loss",
     "magface_loss",
     "margin_loss",
     "multi_similarity_loss",
     "multiple_negatives_ranking_loss",
+    "n_pairs_loss",
     "nca_loss",
     "normalized_softmax_loss",
     "nt_xent_loss",
@@ -42,5 +48,6 @@ __all__ = [
     "threshold_consistent_margin_loss",
     "triplet_loss",
     "triplet_margin_loss",
+    "tuplet_margin_loss",
     "vicreg_loss",
 ]
