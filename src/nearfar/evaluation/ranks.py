@@ -63,7 +63,8 @@ def positive_ranks(task: Task, depth: int) -> Iterator[Ranks]:
         rows = few[start : start + _ROWS]
         near, hit = _near_ranks(space, task, rows, counts[rows], int(wanted[rows].max()))
         missed.append(rows[~hit])
-        yield near
+        if hit.any():
+            yield near
     del space
     rest = np.concatenate([np.flatnonzero(wanted > most), *missed])
     if len(rest):

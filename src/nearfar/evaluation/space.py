@@ -86,17 +86,20 @@ class Space:
         ):  # products could pass the range of float32
             self._wide = self._wide or Space(self.references, self.distance, keep=False)
             return self._wide.block(queries, columns)
-        unit, width = np.finfo(self.dtype).eps / 2, queries.shape[1]
+        # roundings of the product, its factors and what is added, and those of the float64 sums over
+        # differences, so that what is not close here is not a tie there either
+        unit, double, width = np.finfo(self.dtype).eps / 2, np.finfo(np.float64).eps / 2, queries.shape[1]
         if self.distance == "dot":
-            return _product(-left, right, out), 1.01 * unit * (width + 4) * norms * self._longest
+            values = _product(-left, right, out)
+            return values, 1.01 * (unit + double) * (width + 4) * norms * self._longest
         if self.distance == "cosine":
             values = _product(-left, right, out)
             values *= self._weights[columns]
-            return values, 1.01 * unit * (width + 6) * norms
+            return values, 1.01 * (unit + double) * (width + 8) * norms
         values = _product(-2 * left, right, out)
         values += self._weights[columns]
-        # the product takes d roundings, its factors, the norm and the sum a few more
-        return values, 1.01 * unit * ((2 * width + 8) * norms * self._longest + 3 * self._farthest**2)
+        error = unit * ((2 * width + 8) * norms * self._longest + 3 * self._farthest**2)
+        return values, 1.01 * (error + double * (width + 6) * (norms + self._longest) ** 2)
 
     def exact(self, query: NDArray[Any], columns: NDArray[np.int64]) -> NDArray[np.float64]:
         """Float64 distances of one query (d,) to some references; equal rows have equal distances, at one's

@@ -204,17 +204,15 @@ def verification(
         raise ValueError(f"far is {far}; expected rates between 0 and 1.")
     rows = as_embeddings(embeddings)
     codes = None if labels is None else as_codes(as_labels(labels, len(rows)))[1][0]
+    sampled = False
     if pairs is not None:
         chosen = given_pairs(rows, pairs, distance)
     elif codes is None:
-        raise ValueError(
-            "labels and pairs are both missing; expected labels (n,), or pairs (left, right, same)."
-        )
+        raise ValueError("labels and pairs are missing; expected labels (n,), or pairs (left, right, same).")
     elif len(rows) * (len(rows) - 1) // 2 <= ALL:
         chosen = all_pairs(rows, codes, distance)
     else:
-        chosen = sampled_pairs(rows, codes, distance, seed)
-    sampled = pairs is None and len(chosen.same) < len(rows) * (len(rows) - 1) // 2
+        chosen, sampled = sampled_pairs(rows, codes, distance, seed), True
     return _measured(chosen, codes, far, fold_numbers(folds, len(chosen.same), seed), sampled)
 
 
