@@ -1,0 +1,49 @@
+"""The loss as a Keras layer: the function, its options, and what it learns."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import keras
+
+from .catalogue import loss_called, loss_settings
+
+__all__ = ["Objective"]
+
+
+class Objective(keras.layers.Layer):
+    """A loss of `nearfar.losses`, or one's own, with the tensors that it learns, such as proxies.
+
+    Args:
+        name: as `catalogue.loss_name` gives it.
+        options: keyword arguments of the function; `learn=[beta]` names options that are learnt from their
+            value on.
+        num_classes: in the training part; labels are 0 ... num_classes - 1.
+        dim: numbers in an embedding.
+        seed: of the first values of what is learnt.
+
+    Raises:
+        ConfigError: options that the loss does not take.
+    """
+
+    def __init__(self, name: str, options: Mapping[str, Any], num_classes: int, dim: int, *, seed: int = 0):
+        super().__init__(dtype="float32", name="objective")
+        self.loss = loss_called(name)
+        values = loss_settings(self.loss, options, num_classes, dim)
+        starts = self.loss.starts(values, lambda shape: keras.random.normal(shape, seed=seed))
+        self.options = {option: values[option] for option in self.loss.options if option not in starts}
+        self.learnt = {
+            option: self.add_weight(
+                shape=tuple(start.shape), initializer=lambda shape, dtype, start=start: start, name=option
+            )
+            for option, start in starts.items()
+        }
+        self.built = True
+
+    def call(self, embeddings: Any, labels: Any) -> Any:
+        """Scalar loss of `(n, d)` embeddings and `(n,)` labels."""
+        return self.evaluate(embeddings, labels)
+
+    def evaluate(self, embeddings: Any, labels: Any, **instead: Any) -> Any:
+        """The function itself, with arguments in place of the options, such as another `reduction`."""
+        learnt = {name: keras.ops.convert_to_tensor(variable) for name, variable in self.learnt.items()}
+        return self.loss.function(embeddings, labels, **{**self.options, **learnt, **instead})
