@@ -91,17 +91,17 @@ def row_loss(
 
     shared = (y, *shared, *parameters)
     size = _block_size(xp, block, xp.shape(x)[0], xp.shape(y)[0], xp.shape(x)[1] if kind.broadcasts else 1)
+    # masks would hide a NaN: 0 times a finite number is 0, times NaN or infinity it is NaN
+    total = xp.sum(xp.stop_gradient(embeddings))
+    hidden = 0 * (total if references is embeddings else total + xp.sum(xp.stop_gradient(references)))
+    summed = size is not None and reduction != "none"
     if size is None:
         fields = run(x, *rows, *per_anchor, *shared)
-        loss = reduce_rows(xp, _group(fields), reduction)
     else:
-        summed = reduction != "none"
         fields = xp.map_rows(run, (x, *rows, *per_anchor), shared, block=size, summed=summed)
-        loss = (reduce_sums if summed else reduce_rows)(xp, _group(fields), reduction)
-    loss = loss[:0] if anchors is not embeddings and reduction == "none" else loss
-    # masks would hide a NaN: 0 times a finite number is 0, times NaN or infinity it is NaN
-    total = xp.sum(embeddings)
-    return loss + 0 * (total if references is embeddings else total + xp.sum(references))
+    parts = _group((fields[0] + hidden, *fields[1:]))
+    loss = (reduce_sums if summed else reduce_rows)(xp, parts, reduction)
+    return loss[:0] if anchors is not embeddings and reduction == "none" else loss
 
 
 row_loss.autograph_info__ = {}  # type: ignore[attr-defined]  # tells TensorFlow's AutoGraph to leave this code as it is

@@ -63,9 +63,9 @@ def all_triplets(xp: Backend, distances: Tensor, pairs: Pairs, gap: Gap, *, with
         if within is not None:
             band = xp.sign(xp.relu(-difference)) * xp.sign(xp.relu(difference + within))
             value, steepness = value * band, steepness * band
-        active = steepness if gap.margin is not None else xp.sign(value)
-        total, count = total + xp.sum(value, axis=1), count + xp.sum(active, axis=1)
-        return (total, count, slope - steepness), xp.sum(steepness, axis=1)
+        of_positive = xp.sum(steepness, axis=1)
+        active = of_positive if gap.margin is not None else xp.sum(xp.sign(value), axis=1)
+        return (total + xp.sum(value, axis=1), count + active, slope - steepness), of_positive
 
     fixed = xp.stop_gradient(distances)
     by_sorting = None if gap.margin is None else _count_by_sorting(xp, gap.margin, within is not None)
@@ -150,9 +150,8 @@ def _by_positive(
 
 
 def _start(xp: Backend, negatives: Tensor, num_vectors: int) -> tuple[Tensor, ...]:
-    slope = xp.zeros_like(negatives)
     # apart from each other: a compiled loop's state must not share memory
-    return *[xp.sum(slope, axis=1) for _ in range(num_vectors)], slope
+    return *[xp.zeros_like(negatives[:, 0]) for _ in range(num_vectors)], xp.zeros_like(negatives)
 
 
 def over_positives(
