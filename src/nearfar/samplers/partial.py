@@ -14,8 +14,9 @@ def sample_classes(
 ) -> np.ndarray:
     """The classes of a batch and others drawn at random, `count` in all, as the losses' argument `classes`.
 
-    With a million identities the softmax over all of them is what takes the memory; a tenth of them, drawn anew
-    in every step, trains as well ("partial FC"). The number is fixed, so that compiled losses keep their shapes.
+    With a million identities the softmax over all of them is what takes the memory; the paper ("partial FC")
+    takes a tenth of them, drawn anew in every step. The number is fixed, so that compiled losses keep their
+    shapes.
 
     Args:
         labels: `(n,)` or `(n, 1)` class numbers of the batch, from 0; all of them are kept.
@@ -39,12 +40,13 @@ def sample_classes(
         https://arxiv.org/abs/2010.05222.
     """
     kept = np.unique(as_numpy(labels))
-    if len(kept) and not (0 <= kept[0] and kept[-1] < num_classes):
+    if len(kept) and not (kept[0] >= 0 and kept[-1] < num_classes):
         wrong = kept[0] if kept[0] < 0 else kept[-1]
         raise ValueError(f"labels holds {wrong}; expected class numbers 0 ... {num_classes - 1}.")
     if not len(kept) <= count <= num_classes:
         raise ValueError(
-            f"count is {count}; expected at least the {len(kept)} classes of the batch and at most all {num_classes}."
+            f"count is {count}; expected at least the {len(kept)} classes of the batch and at most all "
+            f"{num_classes}."
         )
     # numbers among the others, moved up past each kept class that comes before them
     drawn = np.sort(
