@@ -157,4 +157,4 @@ def _check_same(xp, same: Tensor, lefts: Tensor) -> Tensor:
         raise ValueError(
             f"same has shape {tuple(same.shape)} but lefts has {lefts.shape[0]} rows; expected one value per pair."
         )
-    return same != 0 if str(same.dtype).split(".")[-1].strip("'> ") != "bool" else same
+    return xp.astype(same, xp.asfloat(lefts)) != 0
