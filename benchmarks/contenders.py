@@ -47,7 +47,10 @@ def torch_contenders() -> dict[str, Callable]:
         from pytorch_metric_learning import miners
 
         triplet = pml.TripletMarginLoss(margin=MARGIN)
-        semihard, hard = miners.TripletMarginMiner(margin=MARGIN, type_of_triplets="semihard"), miners.BatchHardMiner()
+        semihard, hard = (
+            miners.TripletMarginMiner(margin=MARGIN, type_of_triplets="semihard"),
+            miners.BatchHardMiner(),
+        )
         contenders |= {
             "pytorch-metric-learning all": lambda x, y: triplet(x, y),
             "pytorch-metric-learning semihard": lambda x, y: triplet(x, y, semihard(x, y)),
@@ -164,7 +167,12 @@ def reset_peak() -> None:
 
 
 def main() -> None:
-    makers = {"torch": torch_contenders, "jax": jax_contenders, "tensorflow": tensorflow_contenders, "tfa": tfa_contenders}
+    makers = {
+        "torch": torch_contenders,
+        "jax": jax_contenders,
+        "tensorflow": tensorflow_contenders,
+        "tfa": tfa_contenders,
+    }
     contenders = makers[sys.argv[1]]()
     print(json.dumps(sorted(contenders)), flush=True)
     for line in sys.stdin:

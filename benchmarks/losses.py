@@ -18,7 +18,10 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).parent
-LONGEST, LARGEST = 60.0, 10_000.0  # seconds and megabytes: a contender that would exceed them is not asked for more
+LONGEST, LARGEST = (
+    60.0,
+    10_000.0,
+)  # seconds and megabytes: a contender that would exceed them is not asked for more
 
 
 class Contender:
@@ -46,7 +49,9 @@ class Contender:
         return json.loads(line) if line else {"error": "the process died, most likely out of memory"}
 
 
-def measure(contenders: list[Contender], batches: list[int], per_class: int, runs: int, only: str) -> list[dict]:
+def measure(
+    contenders: list[Contender], batches: list[int], per_class: int, runs: int, only: str
+) -> list[dict]:
     """Rows of results for one number of samples per class."""
     rows, given_up = [], {}
     for size in batches:
@@ -65,7 +70,9 @@ def measure(contenders: list[Contender], batches: list[int], per_class: int, run
                     continue
                 warmups = 1 if turn == 0 and size <= 16384 else 0
                 found.append(
-                    contender.time(name=name, batch=size, per_class=per_class, repeats=repeats, warmups=warmups)
+                    contender.time(
+                        name=name, batch=size, per_class=per_class, repeats=repeats, warmups=warmups
+                    )
                 )
         for contender, name, found in cases:
             row = {"framework": contender.framework, "name": name, "batch": size, "per_class": per_class}
@@ -123,7 +130,12 @@ def ratios(rows: list[dict], per_class: int) -> str:
         library, _, loss = r["name"].partition(" ")
         framework = "tensorflow" if r["framework"] == "tfa" else r["framework"]
         mine = ours.get((framework, loss, r["batch"]))
-        if library in ("nearfar", "floor") or r["per_class"] != per_class or "seconds" not in r or mine is None:
+        if (
+            library in ("nearfar", "floor")
+            or r["per_class"] != per_class
+            or "seconds" not in r
+            or mine is None
+        ):
             continue
         lines.append(
             f"| {library} | {loss} | {r['batch']:,} | {r['seconds'] / mine['seconds']:.1f} "
@@ -144,7 +156,9 @@ def chart(rows: list[dict], path: Path) -> None:
     from matplotlib import pyplot
 
     frameworks = [f for f in ("torch", "tensorflow", "jax") if any(r["framework"] == f for r in rows)]
-    figure, axes = pyplot.subplots(1, len(frameworks), figsize=(5.2 * len(frameworks), 4.6), sharey=True, squeeze=False)
+    figure, axes = pyplot.subplots(
+        1, len(frameworks), figsize=(5.2 * len(frameworks), 4.6), sharey=True, squeeze=False
+    )
     for axis, framework in zip(axes[0], frameworks, strict=True):
         shown = [framework] + (["tfa"] if framework == "tensorflow" else [])
         for number, name in enumerate(dict.fromkeys(r["name"] for r in rows if r["framework"] in shown)):
@@ -153,7 +167,9 @@ def chart(rows: list[dict], path: Path) -> None:
             points = [r for r in rows if r["name"] == name and r["framework"] in shown and "seconds" in r]
             style = {"color": "0.6", "linestyle": ":"} if name == "floor" else {"color": f"C{number % 10}"}
             style["linewidth"] = 2.4 if name.startswith("nearfar") else 1.2
-            axis.loglog([p["batch"] for p in points], [p["seconds"] for p in points], marker=".", label=name, **style)
+            axis.loglog(
+                [p["batch"] for p in points], [p["seconds"] for p in points], marker=".", label=name, **style
+            )
         axis.set(title=framework, xlabel="batch size")
         axis.grid(alpha=0.3)
         axis.legend(fontsize=7)
@@ -163,8 +179,12 @@ def chart(rows: list[dict], path: Path) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--batches", type=int, nargs="+", default=[32, 128, 512, 1024, 2048, 4096, 16384, 65536])
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--batches", type=int, nargs="+", default=[32, 128, 512, 1024, 2048, 4096, 16384, 65536]
+    )
     parser.add_argument("--classes", type=int, nargs="+", default=[4], help="samples per class")
     parser.add_argument("--frameworks", nargs="+", default=["torch", "tensorflow", "jax"])
     parser.add_argument("--only", default="", help="only losses whose name holds this word")
@@ -178,7 +198,9 @@ def main() -> None:
     else:
         print("TensorFlow Addons is left out: name the python of its environment with --tfa")
     rows = [
-        row for k in options.classes for row in measure(contenders, options.batches, k, options.runs, options.only)
+        row
+        for k in options.classes
+        for row in measure(contenders, options.batches, k, options.runs, options.only)
     ]
     options.out.parent.mkdir(parents=True, exist_ok=True)
     chart([r for r in rows if r["per_class"] == options.classes[0]], options.out.with_suffix(".png"))

@@ -19,7 +19,9 @@ def batch(case, dtype=np.float64, labels=LABELS, seed=0):
     x = generator.normal(size=(len(labels), SIZE))
     if case.normalised:
         x /= np.linalg.norm(x, axis=1, keepdims=True)
-    return x.astype(dtype), [draw(generator, CLASSES, SIZE).astype(dtype) for draw in case.parameters.values()]
+    return x.astype(dtype), [
+        draw(generator, CLASSES, SIZE).astype(dtype) for draw in case.parameters.values()
+    ]
 
 
 def function_of(case, **more):
@@ -95,7 +97,9 @@ def test_compiled_code_gives_the_eager_value_and_gradient(compiled, case):
 @every_loss
 @pytest.mark.parametrize("kind", ["no positives", "no negatives", "all rows equal", "one row"])
 def test_degenerate_batches_are_finite(differentiable, case, kind):
-    labels = {"no positives": np.arange(12), "no negatives": np.zeros(12), "one row": np.zeros(1)}.get(kind, LABELS)
+    labels = {"no positives": np.arange(12), "no negatives": np.zeros(12), "one row": np.zeros(1)}.get(
+        kind, LABELS
+    )
     labels = (labels % CLASSES if case.parameters else labels).astype(np.int32)
     x, parameters = batch(case, np.float32, labels)
     if kind == "all rows equal":
@@ -115,7 +119,9 @@ def test_value_does_not_depend_on_the_order(framework, case):
     x, parameters = batch(case)
     order = np.random.default_rng(3).permutation(len(x))
     value = framework(function_of(case), x, LABELS, *parameters)
-    np.testing.assert_allclose(framework(function_of(case), x[order], LABELS[order], *parameters), value, rtol=1e-10)
+    np.testing.assert_allclose(
+        framework(function_of(case), x[order], LABELS[order], *parameters), value, rtol=1e-10
+    )
 
 
 @every_loss
@@ -154,7 +160,9 @@ def test_nan_is_told(framework, case):
 def test_labels_may_have_two_axes_and_64_bits(framework, case):
     x, parameters = batch(case)
     value = framework(function_of(case), x, LABELS, *parameters)
-    np.testing.assert_allclose(framework(function_of(case), x, LABELS[:, None], *parameters), value, rtol=1e-12)
+    np.testing.assert_allclose(
+        framework(function_of(case), x, LABELS[:, None], *parameters), value, rtol=1e-12
+    )
     if not case.parameters:  # classes of proxies are numbered from 0
         huge = LABELS.astype(np.int64) + 2**53  # neighbours collide in float64
         np.testing.assert_allclose(framework(function_of(case), x, huge, *parameters), value, rtol=1e-12)

@@ -8,7 +8,20 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 
-_SUBMODULES = ("compat", "data", "debug", "distances", "evaluation", "losses", "memory", "mining", "pairs", "samplers", "training", "visualize")
+_SUBMODULES = (
+    "compat",
+    "data",
+    "debug",
+    "distances",
+    "evaluation",
+    "losses",
+    "memory",
+    "mining",
+    "pairs",
+    "samplers",
+    "training",
+    "visualize",
+)
 __all__ = ["EmbeddingIndex", *_SUBMODULES]
 
 

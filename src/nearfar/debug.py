@@ -28,4 +28,6 @@ def check_finite(xp: Backend, x: Tensor, name: str) -> None:
     broken = [row for row, total in enumerate(xp.sum(0 * xp.asfloat(x), axis=1)) if float(total) != 0]
     if broken:
         rows = ", ".join(map(str, broken[:10])) + (", ..." if len(broken) > 10 else "")
-        raise ValueError(f"{name} is NaN or infinite in {len(broken)} row(s): {rows}; expected finite values.")
+        raise ValueError(
+            f"{name} is NaN or infinite in {len(broken)} row(s): {rows}; expected finite values."
+        )

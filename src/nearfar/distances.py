@@ -65,9 +65,13 @@ def resolve(distance: str | Callable) -> Distance:
     if callable(distance):
         return Distance(_as_is, lambda xp, x, y: distance(x, y), lambda xp, x, y: distance(x, y))
     if not isinstance(distance, str):
-        raise TypeError(f"distance is {type(distance).__name__}; expected a name ({', '.join(NAMES)}) or a function.")
+        raise TypeError(
+            f"distance is {type(distance).__name__}; expected a name ({', '.join(NAMES)}) or a function."
+        )
     if distance not in _DISTANCES:
-        raise ValueError(f"distance {distance!r} is not known; expected one of {', '.join(NAMES)}, or a function.")
+        raise ValueError(
+            f"distance {distance!r} is not known; expected one of {', '.join(NAMES)}, or a function."
+        )
     return _DISTANCES[distance]
 
 

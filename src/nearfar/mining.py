@@ -59,7 +59,9 @@ def hard(distances: Tensor, pairs: Pairs) -> Triplets:
         https://arxiv.org/abs/1703.07737, section 2 ("batch hard").
     """
     xp = backend_of(distances, *pairs)
-    return _exists(xp, xp.max(distances, axis=1, where=pairs.positive), _nearest(xp, distances, pairs.negative), pairs)
+    return _exists(
+        xp, xp.max(distances, axis=1, where=pairs.positive), _nearest(xp, distances, pairs.negative), pairs
+    )
 
 
 def easy_positive(distances: Tensor, pairs: Pairs, *, negatives: str = "hard") -> Triplets:
@@ -106,7 +108,9 @@ def _exists(xp: Backend, positive: Tensor, negative: Tensor, pairs: Pairs) -> Tr
     return Triplets(xp.where(valid, positive, 0.0), xp.where(valid, negative, 0.0), valid)
 
 
-def distance_weights(distances: Tensor, pairs: Pairs, dimension: int, *, cutoff: float = 0.5, largest: float = 1.4) -> Tensor:
+def distance_weights(
+    distances: Tensor, pairs: Pairs, dimension: int, *, cutoff: float = 0.5, largest: float = 1.4
+) -> Tensor:
     """How likely each negative is drawn so that drawn distances are spread evenly, for rows on the unit sphere.
 
     The weight is the inverse of the density `q(d) ~ d^(n-2) (1 - d^2/4)^((n-3)/2)` of distances between uniform points of
@@ -149,7 +153,9 @@ def _easy_positive_semihard(distances: Tensor, pairs: Pairs) -> Triplets:
     return easy_positive(distances, pairs, negatives="semihard")
 
 
-def _distance_weighted(xp: Backend, distances: Tensor, pairs: Pairs, gap: Gap, dimension: int, margin: float) -> Terms:
+def _distance_weighted(
+    xp: Backend, distances: Tensor, pairs: Pairs, gap: Gap, dimension: int, margin: float
+) -> Terms:
     fixed = xp.stop_gradient(distances)
     return weighted_negatives(xp, distances, pairs, gap, distance_weights(fixed, pairs, dimension))
 
@@ -173,5 +179,7 @@ def resolve(mining: str | Callable[[Tensor, Pairs], Triplets]) -> Callable[..., 
     if callable(mining):
         return _chosen(mining)
     if mining not in _MININGS:
-        raise ValueError(f"mining {mining!r} is not known; expected one of {', '.join(MININGS)}, or a function.")
+        raise ValueError(
+            f"mining {mining!r} is not known; expected one of {', '.join(MININGS)}, or a function."
+        )
     return _MININGS[mining]

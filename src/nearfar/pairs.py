@@ -62,7 +62,9 @@ def check_labels(xp: Backend, labels: Tensor, name: str) -> Tensor:
             "(for several labels per row use pairs.from_multilabels)."
         )
     if xp.is_floating(labels):
-        raise TypeError(f"{name} is of type {labels.dtype}; expected integers, bool or strings: cast them first.")
+        raise TypeError(
+            f"{name} is of type {labels.dtype}; expected integers, bool or strings: cast them first."
+        )
     return labels
 
 
@@ -107,7 +109,9 @@ def from_multilabels(
     return Pairs(xp.clear_along_rows(same, rows), xp.clear_along_rows(~same, rows))
 
 
-def from_indices(positive: tuple[Tensor, Tensor], negative: tuple[Tensor, Tensor], shape: tuple[int, int]) -> Pairs:
+def from_indices(
+    positive: tuple[Tensor, Tensor], negative: tuple[Tensor, Tensor], shape: tuple[int, int]
+) -> Pairs:
     """Pairs given as index lists.
 
     Args:

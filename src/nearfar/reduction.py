@@ -44,7 +44,9 @@ def reduce_rows(xp: Backend, parts: Sequence[Terms], reduction: str) -> Tensor:
     if reduction == "none":
         return _add([safe_divide(xp, part.total, part.valid) for part in parts])
     count = "active" if reduction == "active_mean" else "valid"
-    total = [part._replace(total=xp.sum(part.total), **{count: xp.sum(getattr(part, count))}) for part in parts]
+    total = [
+        part._replace(total=xp.sum(part.total), **{count: xp.sum(getattr(part, count))}) for part in parts
+    ]
     return reduce_sums(xp, total, reduction)
 
 
@@ -69,4 +71,3 @@ def _add(values: Sequence[Tensor]) -> Tensor:
     for value in values[1:]:
         total = total + value
     return total
-

@@ -129,7 +129,9 @@ def _group(fields: Sequence[Tensor]) -> list[Terms]:
     return [Terms(*fields[i : i + 3]) for i in range(0, len(fields), 3)]
 
 
-def _block_size(xp: Backend, block: int | str | None, anchors: Any, references: Any, width: int) -> int | None:
+def _block_size(
+    xp: Backend, block: int | str | None, anchors: Any, references: Any, width: int
+) -> int | None:
     """Anchors at a time, None for all at once."""
     if block is None:
         return None
@@ -171,7 +173,13 @@ def _inputs(xp: Backend, embeddings: Any, labels: Any, references: Any, referenc
         (codes,) = xp.as_labels(labels)
         (y, all_codes), columns = everybody(xp, embeddings, codes)
         y = x if y is embeddings else xp.asfloat(y)
-        return x, y, (codes, columns), (all_codes,), lambda masks, shared: block_of_labels(masks[0], shared[0], masks[1])
+        return (
+            x,
+            y,
+            (codes, columns),
+            (all_codes,),
+            lambda masks, shared: block_of_labels(masks[0], shared[0], masks[1]),
+        )
     reference_labels = check_labels(xp, reference_labels, "reference_labels")
     _check_count(reference_labels, y, "reference_labels", "references")
     codes, other_codes = xp.as_labels(labels, reference_labels)
@@ -189,7 +197,9 @@ def _check_table(xp: Backend, x: Tensor, name: str) -> None:
 def _check_count(labels: Tensor, x: Tensor, name: str, of: str) -> None:
     have, rows = labels.shape[0], x.shape[0]
     if isinstance(have, int) and isinstance(rows, int) and have != rows:
-        raise ValueError(f"{name} has shape {tuple(labels.shape)} but {of} has {rows} rows; expected ({rows},).")
+        raise ValueError(
+            f"{name} has shape {tuple(labels.shape)} but {of} has {rows} rows; expected ({rows},)."
+        )
 
 
 def _check_weights(xp: Backend, weights: Tensor, embeddings: Tensor) -> Tensor:
@@ -207,4 +217,6 @@ def _check_masks(pairs: Pairs, x: Tensor, y: Tensor) -> None:
     expected = (x.shape[0], y.shape[0])
     for name, mask in zip(Pairs._fields, pairs, strict=True):
         if tuple(mask.shape) != expected and None not in (*mask.shape, *expected):
-            raise ValueError(f"the mask {name} has shape {tuple(mask.shape)}; expected (anchors, references) {expected}.")
+            raise ValueError(
+                f"the mask {name} has shape {tuple(mask.shape)}; expected (anchors, references) {expected}."
+            )

@@ -12,7 +12,16 @@ from .backends import Backend, Tensor
 from .pairs import Pairs
 from .reduction import Terms
 
-__all__ = ["FAR", "Gap", "all_triplets", "hinge", "over_positives", "semihard", "soft_margin", "weighted_negatives"]
+__all__ = [
+    "FAR",
+    "Gap",
+    "all_triplets",
+    "hinge",
+    "over_positives",
+    "semihard",
+    "soft_margin",
+    "weighted_negatives",
+]
 
 # With more positives than this an anchor's row is sorted instead. Measured on 2 CPU cores at 2,048 references: a pass
 # costs 0.6 (torch) and 1.2 ns (XLA) a distance, the sorts 100 and 260 ns.
@@ -42,7 +51,9 @@ def soft_margin() -> Gap:
     return Gap(lambda xp, gap: xp.softplus(gap), lambda xp, gap, value: xp.sigmoid(gap), None)
 
 
-def all_triplets(xp: Backend, distances: Tensor, pairs: Pairs, gap: Gap, *, within: float | None = None) -> Terms:
+def all_triplets(
+    xp: Backend, distances: Tensor, pairs: Pairs, gap: Gap, *, within: float | None = None
+) -> Terms:
     """Every triplet of each anchor, or with `within` those with `d_ap < d_an < d_ap + within`.
 
     Args:
@@ -100,7 +111,9 @@ def semihard(xp: Backend, distances: Tensor, pairs: Pairs, gap: Gap) -> Terms:
     has_negative = farthest > -float("inf")
     farthest = xp.where(has_negative, farthest, FAR)  # a gap to what is far away costs nothing
 
-    def step(d: Tensor, column: Tensor, others: Tensor, total: Tensor, count: Tensor, *slopes: Tensor) -> tuple:
+    def step(
+        d: Tensor, column: Tensor, others: Tensor, total: Tensor, count: Tensor, *slopes: Tensor
+    ) -> tuple:
         of_farthest, slope = slopes
         # negatives that are not beyond the positive are moved out of reach
         candidates = others + FAR * (1 - xp.sign(xp.relu(others - d[:, None])))
@@ -124,7 +137,12 @@ def semihard(xp: Backend, distances: Tensor, pairs: Pairs, gap: Gap) -> Terms:
 
 
 def _by_positive(
-    xp: Backend, distances: Tensor, pairs: Pairs, step: Callable, by_sorting: Callable | None, num_vectors: int = 2
+    xp: Backend,
+    distances: Tensor,
+    pairs: Pairs,
+    step: Callable,
+    by_sorting: Callable | None,
+    num_vectors: int = 2,
 ) -> tuple:
     """Positives (b,), total (b,), count of active terms (b,) and slope (b, r), folding `step` over each anchor's positives.
 
@@ -146,7 +164,9 @@ def _by_positive(
         use_sorting = by_sorting is not None and most > _MOST_PASSES
         return num_positives, *(by_sorting if use_sorting else passes)(*operands)
     many, most = most > _MOST_PASSES, None
-    return num_positives, *(passes(*operands) if by_sorting is None else xp.cond(many, by_sorting, passes, *operands))
+    return num_positives, *(
+        passes(*operands) if by_sorting is None else xp.cond(many, by_sorting, passes, *operands)
+    )
 
 
 def _start(xp: Backend, negatives: Tensor, num_vectors: int) -> tuple[Tensor, ...]:
@@ -165,7 +185,9 @@ def over_positives(
         return _over_any_positives(xp, positives, negatives, step, state)
     if most == 0:
         return state
-    nearest, columns = xp.smallest(positives, most)  # values can be read: the few positives are picked out once
+    nearest, columns = xp.smallest(
+        positives, most
+    )  # values can be read: the few positives are picked out once
     nearest = xp.where(nearest < float("inf"), nearest, -FAR)
     slopes = []
     for k in range(most):
@@ -174,7 +196,9 @@ def over_positives(
     return (*state[:-1], xp.add_along_rows(state[-1], columns, xp.concat(slopes, axis=1)))
 
 
-def _over_any_positives(xp: Backend, positives: Tensor, negatives: Tensor, step: Callable, state: tuple) -> tuple:
+def _over_any_positives(
+    xp: Backend, positives: Tensor, negatives: Tensor, step: Callable, state: tuple
+) -> tuple:
     """Compiled: a loop over the k-th nearest positive of every anchor, until no anchor has one more; shapes are fixed."""
     infinite = float("inf")
     row = xp.arange(xp.shape(positives)[1], positives)
@@ -207,7 +231,9 @@ def _count_by_sorting(xp: Backend, margin: float, semihard_only: bool) -> Callab
         of_positive = xp.astype(xp.searchsorted(negatives, distances + margin), distances)
         of_negative = -xp.astype(xp.searchsorted(positives, distances - margin, side="right"), distances)
         if semihard_only:
-            of_positive = of_positive - xp.astype(xp.searchsorted(negatives, distances, side="right"), distances)
+            of_positive = of_positive - xp.astype(
+                xp.searchsorted(negatives, distances, side="right"), distances
+            )
             of_negative = of_negative + xp.astype(xp.searchsorted(positives, distances), distances)
         else:
             of_negative = of_negative + xp.astype(num_positives, distances)[:, None]

@@ -15,7 +15,14 @@ __all__ = ["swapped_triplets"]
 
 
 def swapped_triplets(
-    xp: Backend, distances: Tensor, cross: Tensor, pairs: Pairs, gap: Gap, mining: str, dimension: int, margin: float
+    xp: Backend,
+    distances: Tensor,
+    cross: Tensor,
+    pairs: Pairs,
+    gap: Gap,
+    mining: str,
+    dimension: int,
+    margin: float,
 ) -> Terms:
     """Terms of the triplets that `mining` chooses by `d_ap` and `d_an`, with the swapped distance in the loss.
 
@@ -42,7 +49,9 @@ def swapped_triplets(
         infinite = xp.full_like(distances, float("inf"))
         positives = xp.where(pairs.positive, distances, infinite)
 
-        def step(d: Tensor, column: Tensor, _: Tensor, total: Tensor, valid: Tensor, active: Tensor, *slopes) -> tuple:
+        def step(
+            d: Tensor, column: Tensor, _: Tensor, total: Tensor, valid: Tensor, active: Tensor, *slopes
+        ) -> tuple:
             cross_slope, slope = slopes
             here = (d > -FAR)[:, None]
             weight = xp.where(here, choose(d), 0.0)
@@ -70,7 +79,9 @@ def swapped_triplets(
         return slope, cross_slope
 
     ones = xp.full_like(xp.sum(distances, axis=1), 1.0)
-    total = xp.custom_vjp(lambda distances, cross: fold(xp.stop_gradient(ones), distances, cross)[0], backward)
+    total = xp.custom_vjp(
+        lambda distances, cross: fold(xp.stop_gradient(ones), distances, cross)[0], backward
+    )
     counts = fold(xp.stop_gradient(ones), xp.stop_gradient(distances), xp.stop_gradient(cross))
     return Terms(total(distances, cross), xp.stop_gradient(counts[1]), xp.stop_gradient(counts[2]))
 
@@ -92,7 +103,9 @@ def _chooser(
     columns = xp.arange(xp.shape(distances)[1], distances)
 
     def only(column: Tensor, valid: Tensor) -> Tensor:
-        return xp.astype((xp.astype(column, columns)[:, None] == columns[None, :]) & valid[:, None], distances)
+        return xp.astype(
+            (xp.astype(column, columns)[:, None] == columns[None, :]) & valid[:, None], distances
+        )
 
     some = xp.any(pairs.negative, axis=1)
     nearest = only(xp.argmin(negatives), some)

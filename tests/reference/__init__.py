@@ -15,14 +15,18 @@ class Case(NamedTuple):
     """One loss with one set of options against one loop."""
 
     loss: str  #: name in nearfar.losses
-    loop: Callable[..., float]  #: loop(embeddings, labels, *parameters, **options) -> what reduction="mean" gives
+    loop: Callable[
+        ..., float
+    ]  #: loop(embeddings, labels, *parameters, **options) -> what reduction="mean" gives
     options: dict[str, Any] = {}
     parameters: dict[str, Callable[[np.random.Generator, int, int], np.ndarray]] = {}
     #: name of a learnable tensor argument -> how to draw it from (generator, classes, dimension)
     normalised: bool = False  #: the paper assumes rows of length 1
     blocks: bool = True  #: runs in blocks of rows
     permutable: bool = True  #: the value does not depend on the order of the batch
-    slope: bool = True  #: False where the paper holds something constant (sampling weights) that values depend on
+    slope: bool = (
+        True  #: False where the paper holds something constant (sampling weights) that values depend on
+    )
     invalid_is_zero: bool = True  #: 0 for a batch without any valid pair
 
     @property
@@ -51,7 +55,8 @@ def positives_and_negatives(labels):
     """For each anchor the lists of its positives and of its negatives."""
     n = range(len(labels))
     return [
-        ([p for p in n if p != a and labels[p] == labels[a]], [q for q in n if labels[q] != labels[a]]) for a in n
+        ([p for p in n if p != a and labels[p] == labels[a]], [q for q in n if labels[q] != labels[a]])
+        for a in n
     ]
 
 

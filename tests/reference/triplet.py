@@ -67,7 +67,10 @@ MININGS = ["all", "hard", "semihard", "semihard_within_margin", "easy_positive",
 CASES = [
     *[Case("triplet_loss", triplet, {"mining": m, "margin": 0.7}) for m in MININGS],
     *[Case("triplet_loss", triplet, {"mining": m, "margin": 0.7, "soft": True}) for m in MININGS],
-    *[Case("triplet_loss", triplet, {"mining": m, "margin": 0.7, "swap": True}, blocks=False) for m in MININGS],
+    *[
+        Case("triplet_loss", triplet, {"mining": m, "margin": 0.7, "swap": True}, blocks=False)
+        for m in MININGS
+    ],
     *[
         Case("triplet_loss", triplet, {"mining": "all", "margin": 0.5, "distance": d})
         for d in ("squared_euclidean", "cosine", "manhattan", "chebyshev", "dot")

@@ -51,7 +51,9 @@ def _resolve(tensor: Any) -> Any:
         from . import _torch as backend
     elif "jax" in loaded and isinstance(tensor, loaded["jax"].Array):  # tracers pass isinstance only
         from . import _jax as backend
-    elif "tensorflow" in loaded and isinstance(tensor, (loaded["tensorflow"].Tensor, loaded["tensorflow"].Variable)):
+    elif "tensorflow" in loaded and isinstance(
+        tensor, (loaded["tensorflow"].Tensor, loaded["tensorflow"].Variable)
+    ):
         from . import _tensorflow as backend
     elif type(tensor).__module__.startswith("numpy"):
         from . import _numpy as backend

@@ -145,7 +145,9 @@ def attach_slope(value, slope, at):
 
 def custom_vjp(forward, backward):
     function = jax.custom_vjp(forward)
-    function.defvjp(lambda *tensors: (forward(*tensors), tensors), lambda tensors, upstream: backward(upstream, *tensors))
+    function.defvjp(
+        lambda *tensors: (forward(*tensors), tensors), lambda tensors, upstream: backward(upstream, *tensors)
+    )
     return function
 
 

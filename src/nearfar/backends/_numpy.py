@@ -3,7 +3,7 @@
 from typing import Any
 
 import numpy as np
-from numpy import abs, arccos, concatenate, cos, exp, log, matrix_transpose, minimum, reshape, sign, where  # noqa: A004, F401
+from numpy import abs, arccos, concatenate, cos, exp, log, matrix_transpose, minimum, reshape, sign, where  # noqa: F401
 
 name = "numpy"
 
@@ -48,7 +48,7 @@ def concat(tensors, *, axis=0):
     return concatenate(tensors, axis=axis)
 
 
-def arccos(x):  # noqa: F811  clipped, as in the other backends
+def arccos(x):
     return np.arccos(np.clip(x, -1.0, 1.0))
 
 

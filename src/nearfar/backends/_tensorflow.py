@@ -1,7 +1,7 @@
 """TensorFlow: eager, in tf.function and under XLA; no global switch such as enable_numpy_behavior is needed."""
 
 import tensorflow as tf
-from tensorflow import abs, cos, exp, reshape, sigmoid, sign, stop_gradient, where, zeros_like  # noqa: A004, F401
+from tensorflow import abs, cos, exp, reshape, sigmoid, sign, stop_gradient, where, zeros_like  # noqa: F401
 from tensorflow.math import log, softplus  # noqa: F401
 from tensorflow.nn import relu  # noqa: F401
 
@@ -225,7 +225,10 @@ def _blocks(inputs, num_rows, block):
 
     def cut(number):
         # tf.slice with a fixed size: a sliced range of a traced start has no static shape under XLA
-        pieces = [tf.slice(x, [number * block] + [0] * (len(x.shape) - 1), [block, *shape(x)[1:]]) for x in inputs[:num_rows]]
+        pieces = [
+            tf.slice(x, [number * block] + [0] * (len(x.shape) - 1), [block, *shape(x)[1:]])
+            for x in inputs[:num_rows]
+        ]
         return pieces + inputs[num_rows:]
 
     return whole, cut, [x[whole * block :] for x in inputs[:num_rows]] + inputs[num_rows:]
@@ -238,7 +241,9 @@ def _forward(function, inputs, num_rows, block, summed):
         totals = tuple(tf.reduce_sum(x) for x in last)
 
         def add(number, *sums):
-            return number + 1, *[s + tf.reduce_sum(x) for s, x in zip(sums, function(*cut(number)), strict=True)]
+            return number + 1, *[
+                s + tf.reduce_sum(x) for s, x in zip(sums, function(*cut(number)), strict=True)
+            ]
 
         return list(tf.while_loop(lambda number, *_: number < whole, add, (0, *totals))[1:])
     columns = tf.map_fn(
@@ -257,12 +262,17 @@ def _backward(function, inputs, num_rows, live, block, summed, upstream):
         with tf.GradientTape() as tape:
             tape.watch([pieces[i] for i in live])
             terms = function(*pieces)
-        outer = [tf.fill(tf.shape(x), u) if summed else outer_of(u) for x, u in zip(terms, upstream, strict=True)]
+        outer = [
+            tf.fill(tf.shape(x), u) if summed else outer_of(u) for x, u in zip(terms, upstream, strict=True)
+        ]
         found = tape.gradient(terms, [pieces[i] for i in live], outer, unconnected_gradients="zero")
         return dict(zip(live, found, strict=True))
 
     last = gradients(rest, lambda u: u[whole * block :])
-    arrays = [tf.TensorArray(inputs[i].dtype, size=whole, element_shape=(block, *inputs[i].shape[1:])) for i in of_rows]
+    arrays = [
+        tf.TensorArray(inputs[i].dtype, size=whole, element_shape=(block, *inputs[i].shape[1:]))
+        for i in of_rows
+    ]
 
     def step(number, arrays, sums):
         found = gradients(cut(number), lambda u: tf.slice(u, [number * block], [block]))

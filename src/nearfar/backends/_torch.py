@@ -3,7 +3,7 @@
 from functools import partial
 
 import torch
-from torch import abs, cos, exp, log, relu, reshape, sigmoid, sign, zeros_like  # noqa: A004, F401
+from torch import abs, cos, exp, log, relu, reshape, sigmoid, sign, zeros_like  # noqa: F401
 from torch.autograd.function import once_differentiable
 from torch.nn.functional import softplus  # noqa: F401
 from torch.utils.checkpoint import checkpoint
@@ -71,7 +71,9 @@ def sqrt(x):
 
 def arccos(x):
     inside = x.abs() < 1
-    return torch.where(inside, torch.arccos(torch.where(inside, x, 0.0)), torch.where(x > 0, torch.zeros_like(x), torch.pi))
+    return torch.where(
+        inside, torch.arccos(torch.where(inside, x, 0.0)), torch.where(x > 0, torch.zeros_like(x), torch.pi)
+    )
 
 
 def where(condition, x, y):
@@ -232,7 +234,9 @@ class _SumRows(torch.autograd.Function):
                 inputs[i].requires_grad_()
             with torch.enable_grad():
                 terms = [term.sum() for term in function(*inputs)]
-            sums = [term.detach() if sums is None else sums[t] + term.detach() for t, term in enumerate(terms)]
+            sums = [
+                term.detach() if sums is None else sums[t] + term.detach() for t, term in enumerate(terms)
+            ]
             live = [t for t, term in enumerate(terms) if term.requires_grad] if needed else []
             for t in live:
                 found = torch.autograd.grad(

@@ -201,7 +201,9 @@ class Backend(Protocol):
         """
         ...
 
-    def custom_vjp(self, forward: Callable[..., Tensor], backward: Callable[..., tuple], /) -> Callable[..., Tensor]:
+    def custom_vjp(
+        self, forward: Callable[..., Tensor], backward: Callable[..., tuple], /
+    ) -> Callable[..., Tensor]:
         """`forward(*tensors)` whose gradients are `backward(upstream, *tensors)`, None for those that have none."""
         ...
 
@@ -209,11 +211,15 @@ class Backend(Protocol):
         """Whether the values can be read at no cost: not in a compiled function, nor from an accelerator."""
         ...
 
-    def while_loop(self, condition: Callable[..., Tensor], body: Callable[..., tuple], state: tuple, /) -> tuple:
+    def while_loop(
+        self, condition: Callable[..., Tensor], body: Callable[..., tuple], state: tuple, /
+    ) -> tuple:
         """`state = body(*state)` while `condition(*state)`; shapes stay, nothing is differentiated."""
         ...
 
-    def cond(self, predicate: Tensor, true: Callable[..., tuple], false: Callable[..., tuple], *operands: Any) -> tuple:
+    def cond(
+        self, predicate: Tensor, true: Callable[..., tuple], false: Callable[..., tuple], *operands: Any
+    ) -> tuple:
         """`true(*operands)` or `false(*operands)`, both of the same shapes; only the chosen one is run."""
         ...
 
