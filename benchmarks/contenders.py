@@ -140,7 +140,7 @@ def tensorflow_contenders(losses: dict[str, Callable] | None = None) -> dict[str
 
 
 def tfa_contenders() -> dict[str, Callable]:
-    """TensorFlow Addons 0.23; needs Python 3.11, tensorflow-cpu 2.15 and tensorflow-addons 0.23 in an environment of its own."""
+    """TensorFlow Addons 0.23; needs Python 3.11 and tensorflow-cpu 2.15 in an environment of its own."""
     from tensorflow_addons.losses import triplet_hard_loss, triplet_semihard_loss
 
     return tensorflow_contenders(

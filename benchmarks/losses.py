@@ -208,8 +208,8 @@ def main() -> None:
     parts = [
         "# Benchmarks\n",
         f"`{' '.join(['python benchmarks/losses.py', *sys.argv[1:]])}`, {datetime.date.today()}, {machine}, {_versions()}.",
-        f"D = 128, float32, normalised rows; median of {options.runs}, forward and backward; memory is the peak above what the",
-        "process held before. `x` is times the floor: three B x B x D matrix products in the same framework.\n",
+        f"D = 128, float32, normalised rows; median of {options.runs}, forward and backward; memory is the peak",
+        "above what the process held before. `x` is times the floor: three B x B x D matrix products in the same framework.\n",
         f"![time against batch size]({options.out.name}.png)\n",
     ]
     for k in options.classes:

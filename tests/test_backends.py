@@ -73,7 +73,7 @@ def test_reductions_leave_out_what_is_masked(framework, axis):
 def test_searchsorted_counts_row_by_row(framework, side, compile_it):
     expected = [
         [(row < v).sum() if side == "left" else (row <= v).sum() for v in vs]
-        for row, vs in zip(SORTED, VALUES)
+        for row, vs in zip(SORTED, VALUES, strict=True)
     ]
     runner = type(framework)(framework.name, compiled=compile_it and framework.name != "numpy")
     found = runner(
@@ -93,7 +93,7 @@ def test_rows_are_indexed_at_their_own_columns(framework):
     )
     added = np.zeros_like(X)
     for row in range(4):
-        for column, value in zip(COLUMNS[row], VALUES[row]):
+        for column, value in zip(COLUMNS[row], VALUES[row], strict=True):
             added[row, column] += value
     found = framework(lambda x, i, v: backend_of(x).add_along_rows(0 * x, i, v), X, columns, VALUES)
     np.testing.assert_allclose(found, added)

@@ -95,6 +95,6 @@ def test_wrong_input_is_told():
     with pytest.raises(TypeError, match="distance is int; expected a name"):
         distances.pairwise(X, Y, 2)
     with pytest.raises(
-        TypeError, match="expected a numpy, torch, jax or tensorflow tensor, got builtins.list"
+        TypeError, match=r"expected a numpy, torch, jax or tensorflow tensor, got builtins\.list"
     ):
         distances.pairwise([[0.0]])

@@ -147,8 +147,8 @@ def _by_positive(
     """Positives (b,), total (b,), count of active terms (b,) and slope (b, r), folding `step` over each anchor's positives.
 
     `step(d, column, negatives, total, count, slope)` sees the distance `d` (b,) and the column (b,) of one positive of
-    every anchor, far below 0 where an anchor has no more, and the negatives' distances (b, r), far away elsewhere. It returns the
-    new state, `num_vectors` of (b,) and the slope (b, r), and the slope at `d`.
+    every anchor, far below 0 where an anchor has no more, and the negatives' distances (b, r), far away elsewhere. It
+    returns the new state, `num_vectors` of (b,) and the slope (b, r), and the slope at `d`.
     """
     positives = xp.where(pairs.positive, distances, float("inf"))
     negatives = xp.where(pairs.negative, distances, FAR)

@@ -36,19 +36,16 @@ class Case(NamedTuple):
 
 def distances(x, y, kind="euclidean"):
     """Every distance by its definition, one pair at a time."""
-    x, y = np.asarray(x, float), np.asarray(y, float)
-    out = np.zeros((len(x), len(y)))
-    for i, a in enumerate(x):
-        for j, b in enumerate(y):
-            out[i, j] = {
-                "euclidean": lambda: np.sqrt(((a - b) ** 2).sum()),
-                "squared_euclidean": lambda: ((a - b) ** 2).sum(),
-                "cosine": lambda: 1 - (a / np.linalg.norm(a)) @ (b / np.linalg.norm(b)),
-                "manhattan": lambda: np.abs(a - b).sum(),
-                "chebyshev": lambda: np.abs(a - b).max(),
-                "dot": lambda: -(a @ b),
-            }[kind]()
-    return out
+    formula = {
+        "euclidean": lambda a, b: np.sqrt(((a - b) ** 2).sum()),
+        "squared_euclidean": lambda a, b: ((a - b) ** 2).sum(),
+        "cosine": lambda a, b: 1 - (a / np.linalg.norm(a)) @ (b / np.linalg.norm(b)),
+        "manhattan": lambda a, b: np.abs(a - b).sum(),
+        "chebyshev": lambda a, b: np.abs(a - b).max(),
+        "dot": lambda a, b: -(a @ b),
+    }[kind]
+    out = [[formula(a, b) for b in np.asarray(y, float)] for a in np.asarray(x, float)]
+    return np.array(out).reshape(len(x), len(y))
 
 
 def positives_and_negatives(labels):
