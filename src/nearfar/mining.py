@@ -25,6 +25,7 @@ __all__ = [
     "multi_similarity",
     "pair_margin",
     "resolve",
+    "triplet_difficulty",
     "uniform_histogram",
 ]
 
@@ -183,3 +184,49 @@ def resolve(mining: str | Callable[[Tensor, Pairs], Triplets]) -> Callable[..., 
             f"mining {mining!r} is not known; expected one of {', '.join(MININGS)}, or a function."
         )
     return _MININGS[mining]
+
+
+def triplet_difficulty(
+    anchors: Tensor,
+    positives: Tensor,
+    negatives: Tensor,
+    *,
+    margin: float = 1.0,
+    distance: str | Callable | None = None,
+    p: float = 2.0,
+    eps: float = 1e-6,
+) -> Tensor:
+    """Whether each explicit triplet is easy, semi-hard or hard.
+
+    Args:
+        anchors: `(n, d)` floats.
+        positives: `(n, d)`, row by row of the anchor's class.
+        negatives: `(n, d)`, row by row of another class.
+        margin: `m`, in units of the distance.
+        distance: as in `nearfar.losses.triplet_margin_loss`, and so are `p` and `eps`.
+        p: order of the norm where `distance` is None.
+        eps: added to each difference there.
+
+    Returns:
+        `(n,)` integers. 0, easy: `d(a, n) >= d(a, p) + m`, the loss is 0. 1, semi-hard: the negative is farther than
+        the positive, by less than the margin. 2, hard: it is not farther.
+
+    Raises:
+        ValueError: shapes that differ, or an unknown name.
+
+    Example:
+        >>> import numpy as np
+        >>> anchors, positives = np.zeros((3, 1)), np.ones((3, 1))
+        >>> triplet_difficulty(anchors, positives, np.array([[3.0], [1.5], [0.5]]), margin=1.0)
+        array([0, 1, 2])
+
+    References:
+        Schroff, Kalenichenko, Philbin, "FaceNet: A Unified Embedding for Face Recognition and Clustering", 2015,
+        https://arxiv.org/abs/1503.03832, section 3.2 (semi-hard).
+    """
+    from .losses._explicit import triplet_distances  # the losses import this module
+
+    xp = backend_of(anchors, positives, negatives)
+    near, far, _ = triplet_distances(xp, anchors, positives, negatives, distance, p, eps)
+    code = xp.where(far > near, xp.where(near + margin - far > 0, xp.full_like(near, 1.0), 0.0), 2.0)
+    return xp.astype(code, xp.arange(1, code))

@@ -17,14 +17,7 @@ LABELS = np.array([0, 0, 0, 1, 1, 2, 2, 3])
 X = RNG.normal(size=(len(LABELS), SIZE)).astype(np.float32)
 SIZES = {"num_classes": CLASSES, "embedding_size": SIZE}
 # one of each kind: rows, two parts, class weights, proxies, several proxies a class, options that may be learnt
-KINDS = (
-    "TripletLoss",
-    "ContrastiveLoss",
-    "SupConLoss",
-    "ProxyAnchorLoss",
-    "SubCenterArcFaceLoss",
-    "MarginLoss",
-)
+KINDS = ("TripletLoss", "ContrastiveLoss", "SupConLoss", "ProxyAnchorLoss", "SoftTripleLoss", "MarginLoss")
 LABELLED = {name: losses_by_class()[name] for name in KINDS}
 
 
@@ -199,7 +192,7 @@ def check_what_is_learnt_is_in_the_model():
 
 
 def check_what_is_learnt_saves_and_loads_with_the_model():
-    functional, _ = made("SubCenterArcFaceLoss")
+    functional, _ = made("SoftTripleLoss")
     sequential, _ = made("ProxyAnchorLoss")
     layers = [keras.Input((SIZE,)), keras.layers.Dense(SIZE), sequential.layer]
     for loss, model in ((functional, identity(functional)), (sequential, keras.Sequential(layers))):

@@ -2,9 +2,10 @@
 
 from collections.abc import Callable
 
+from .. import distances
 from ..backends import Backend, Tensor
 
-__all__ = ["check_tuples", "in_float", "minkowski"]
+__all__ = ["check_tuples", "in_float", "minkowski", "triplet_distances"]
 
 
 def check_tuples(xp: Backend, **tensors: Tensor) -> None:
@@ -12,7 +13,9 @@ def check_tuples(xp: Backend, **tensors: Tensor) -> None:
     (first, x), *rest = tensors.items()
     for name, y in rest:
         if tuple(y.shape) != tuple(x.shape):
-            raise ValueError(f"{name} has shape {tuple(y.shape)} but {first} {tuple(x.shape)}; expected the same.")
+            raise ValueError(
+                f"{name} has shape {tuple(y.shape)} but {first} {tuple(x.shape)}; expected the same."
+            )
     for name, y in tensors.items():
         if len(y.shape) != 2:
             raise ValueError(f"{name} has shape {tuple(y.shape)}; expected one row per sample, (n, d).")
@@ -23,6 +26,22 @@ def check_tuples(xp: Backend, **tensors: Tensor) -> None:
 def in_float(xp: Backend, *tensors: Tensor) -> list[Tensor]:
     """The tensors in at least 32 bits."""
     return [xp.asfloat(x) for x in tensors]
+
+
+def triplet_distances(
+    xp: Backend,
+    anchors: Tensor,
+    positives: Tensor,
+    negatives: Tensor,
+    distance: str | Callable | None,
+    p: float,
+    eps: float,
+) -> tuple[Tensor, Tensor, Callable[[], Tensor]]:
+    """Checked triplets' distances: anchor to positive, anchor to negative, and on demand positive to negative."""
+    check_tuples(xp, anchors=anchors, positives=positives, negatives=negatives)
+    a, b, c = in_float(xp, anchors, positives, negatives)
+    measure = minkowski(xp, p, eps) if distance is None else lambda x, y: distances.paired(x, y, distance)
+    return measure(a, b), measure(a, c), lambda: measure(b, c)
 
 
 def minkowski(xp: Backend, p: float, eps: float) -> Callable[[Tensor, Tensor], Tensor]:

@@ -12,7 +12,7 @@ from ..reduction import Terms, check_reduction, reduce_values
 from ..rows import row_loss
 from ..slopes import hinge, soft_margin
 from ..swap import swapped_triplets
-from ._explicit import check_tuples, in_float, minkowski
+from ._explicit import triplet_distances
 
 __all__ = ["triplet_loss", "triplet_margin_loss"]
 
@@ -127,6 +127,7 @@ def triplet_margin_loss(
     p: float = 2.0,
     eps: float = 1e-6,
     swap: bool = False,
+    tightness: float = 0.0,
     reduction: str = "mean",
 ) -> Tensor:
     r"""Hinge on explicit triplets; the same as torch's `TripletMarginLoss` and `TripletMarginWithDistanceLoss`.
@@ -143,6 +144,8 @@ def triplet_margin_loss(
         p: order of that norm, at least 1.
         eps: added to each difference; keeps the slope finite where two rows are equal.
         swap: `min(d(a, n), d(p, n))` in place of `d(a, n)`.
+        tightness: `alpha` of a term `alpha (d(a, p) + d(a, n))` outside the hinge, which keeps all distances small;
+            torch has none.
         reduction: `"mean"`, `"sum"`, `"none"`, or `"active_mean"` over triplets whose loss is positive.
 
     Returns:
@@ -164,10 +167,7 @@ def triplet_margin_loss(
     """
     xp = backend_of(anchors, positives, negatives)
     check_reduction(reduction)
-    check_tuples(xp, anchors=anchors, positives=positives, negatives=negatives)
-    a, n_p, n_n = in_float(xp, anchors, positives, negatives)
-    measure = minkowski(xp, p, eps) if distance is None else lambda x, y: _distances.paired(x, y, distance)
-    near, far = measure(a, n_p), measure(a, n_n)
-    if swap:
-        far = xp.minimum(far, measure(n_p, n_n))
-    return reduce_values(xp, xp.relu(margin + near - far), reduction)
+    near, far, cross = triplet_distances(xp, anchors, positives, negatives, distance, p, eps)
+    nearest = xp.minimum(far, cross()) if swap else far
+    values = xp.relu(margin + near - nearest)
+    return reduce_values(xp, values + tightness * (near + far) if tightness else values, reduction)
