@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from . import comparison_output as output
 from .bootstrap import intervals_of_means, spread
 from .retrieval import Retrieval
 from .verification import Verification
@@ -67,28 +68,12 @@ class Comparison:
         }
 
     def to_markdown(self) -> str:
-        """A table: measures down, runs across; values with intervals, and differences from the baseline below
-        them."""
-        runs = list(self.entries)
-        lines = ["| measure | " + " | ".join(map(_cell, runs)) + " |", "|---|" + "---|" * len(runs)]
-        for name in self.entries[self.baseline]:
-            cells = []
-            for run in runs:
-                entry = self.entries[run][name]
-                text = f"{entry.value:.4f} [{entry.interval[0]:.4f}, {entry.interval[1]:.4f}]"
-                if run != self.baseline:
-                    low, high = entry.difference_interval
-                    mark = "**" if entry.differs else ""
-                    text += f"<br>{mark}{entry.difference:+.4f} [{low:+.4f}, {high:+.4f}]{mark}"
-                cells.append(text)
-            lines.append(f"| {_spoken(name)} | " + " | ".join(cells) + " |")
-        counts = ", ".join(f"{count:,} {name}" for name, count in self.counts.items())
-        lines += [
-            "",
-            f"{counts}. Brackets: {self.confidence:.0%} bootstrap intervals over {self.by}. Second lines: "
-            f"paired difference from {_cell(self.baseline)}; bold where its interval leaves 0 out.",
-        ]
-        return "\n".join(lines) + "\n"
+        """A table: measures down, runs across; values with intervals, below them paired differences."""
+        return output.markdown(self)
+
+    def to_text(self) -> str:
+        """The same for a terminal: a line a measure, and under it the differences."""
+        return output.text(self)
 
     def plot(self, path: str | os.PathLike[str], *, dpi: int = 160) -> None:
         """Draw values and paired differences with their intervals.
@@ -100,39 +85,7 @@ class Comparison:
         Raises:
             ImportError: where matplotlib is not installed.
         """
-        from ..visualize.style import COLORS, FAINT, figure, shown
-
-        names, runs = list(self.entries[self.baseline]), list(self.entries)
-        height = 0.9 + len(names) * (0.16 + 0.16 * len(runs))
-        under = f"{self.confidence:.0%} bootstrap intervals over {self.by}; differences are paired"
-        with figure(
-            path, 10.0, height, f"Compared with {shown(self.baseline, 40)}", under, dpi=dpi
-        ) as canvas:
-            values, differences = canvas.subplots(1, 2, sharey=True)
-            for i, run in enumerate(runs):
-                at = np.arange(len(names)) + (i - (len(runs) - 1) / 2) * 0.7 / len(runs)
-                found = [self.entries[run][name] for name in names]
-                color = COLORS[i % len(COLORS)]
-                _whiskers(
-                    values, [e.value for e in found], [e.interval for e in found], at, color, shown(run, 40)
-                )
-                if run != self.baseline:
-                    _whiskers(
-                        differences,
-                        [e.difference for e in found],
-                        [e.difference_interval for e in found],
-                        at,
-                        color,
-                        None,
-                    )
-            differences.axvline(0, color=FAINT, linewidth=1, linestyle=(0, (4, 3)))
-            values.set_yticks(np.arange(len(names)), [_spoken(name) for name in names])
-            values.invert_yaxis()
-            values.set_xlabel("value")
-            differences.set_xlabel(f"difference from {shown(self.baseline, 40)}")
-            for axes in (values, differences):
-                axes.grid(axis="x")
-            values.legend(loc="best", fontsize=9)
+        output.plot(self, path, dpi)
 
     def write(self, folder: str | os.PathLike[str], *, picture: bool = True) -> list[Path]:
         """Write `comparison.md`, `comparison.json` and `comparison.png` in a folder, each whole or not at
@@ -257,25 +210,3 @@ def _add_verifications(
                 values[name] - others[name],
                 spread(samples[:, i] - base[:, i], confidence),
             )
-
-
-def _whiskers(axes: Any, values: Any, intervals: Any, at: Any, color: str, label: str | None) -> None:
-    low, high = np.array(intervals).T
-    axes.hlines(at, low, high, color=color, linewidth=2)
-    axes.plot(values, at, "o", color=color, markersize=4.5, label=label)
-
-
-def _spoken(name: str) -> str:
-    """`tar_at_far_0.01` as TAR@FAR 0.01, `map_at_r` as MAP@R."""
-    text = (
-        name.replace("tar_at_far_", "TAR@FAR ")
-        .replace("_at_", "@")
-        .replace("map@r", "MAP@R")
-        .replace("ndcg", "nDCG")
-    )
-    fixed = {"r_precision": "R-precision", "mrr": "MRR", "auc": "AUC", "eer": "EER (low is good)"}
-    return fixed.get(text, text)
-
-
-def _cell(text: str) -> str:
-    return text.replace("|", "\\|").replace("\n", " ")
