@@ -36,6 +36,10 @@ class Group(Protocol):
         """Sum over the processes of a tensor that has one shape everywhere."""
         ...
 
+    def alike(self, x: Tensor) -> Tensor:
+        """A tensor that every process has computed alike from gathered rows."""
+        ...
+
 
 @dataclass(eq=False)
 class Sharding:
@@ -155,7 +159,7 @@ def add_up(xp: Backend, sums: Sequence[Tensor]) -> Sequence[Tensor]:
     group = current(xp)
     if group is None:
         return sums
-    total = group.sum(xp.concat([xp.reshape(x, (1,)) for x in sums]))
+    total = group.sum(xp.concat([xp.reshape(x, (1,)) for x in sums], axis=0))
     return [total[i] for i in range(len(sums))]
 
 
@@ -179,10 +183,11 @@ def whole_batch(*names: str) -> Callable[[Callable], Callable]:
             found = [name for name in names if options.get(name) is not None]
             xp = backend_of(*[options[name] for name in found])
             group = current(xp)
-            if group is not None:
-                options.update(zip(found, group.gather(*[options[name] for name in found])[0], strict=True))
-            with alone():
+            if group is None:
                 return loss(**options)
+            options.update(zip(found, group.gather(*[options[name] for name in found])[0], strict=True))
+            with alone():
+                return group.alike(loss(**options))
 
         return gathering
 

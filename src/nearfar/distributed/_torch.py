@@ -61,10 +61,13 @@ class TorchGroup:
 
     def sum(self, x: torch.Tensor) -> torch.Tensor:
         """Sum over the processes."""
-        if not self.sharding.even:
-            self._check(self.exchange([0]))
-            self.sharding.ended = True
+        self._meet()
         return _Sum.apply(x, self)
+
+    def alike(self, x: torch.Tensor) -> torch.Tensor:
+        """`x`, once every process has come so far."""
+        self._meet()
+        return x
 
     def exchange(self, header: list[int]) -> list[list[int]]:
         """Everybody's few numbers."""
@@ -86,6 +89,11 @@ class TorchGroup:
                 f"the processes bring {found}; expected rows of one width and type on every process."
             )
         return [header[0] for header in headers]
+
+    def _meet(self) -> None:
+        if not self.sharding.even:
+            self._check(self.exchange([0]))
+            self.sharding.ended = True
 
     def _check(self, headers: list[list[int]]) -> None:
         refused = [rank for rank, header in enumerate(headers) if header[0] == _REFUSED]

@@ -1,0 +1,62 @@
+"""TensorFlow: the replicas of a `tf.distribute` strategy. They may have unequal numbers of rows."""
+
+from typing import Any
+
+import tensorflow as tf
+
+from ._context import Sharding
+
+__all__ = ["ReplicaGroup", "group_of"]
+
+
+def group_of(sharding: Sharding) -> "ReplicaGroup | None":
+    """The replicas in sync with the current one; None outside a replica context, or for one replica."""
+    context = tf.distribute.get_replica_context()
+    if context is None or context.num_replicas_in_sync == 1:
+        return None
+    return ReplicaGroup(context)
+
+
+class ReplicaGroup:
+    """The replicas that run the same step."""
+
+    def __init__(self, context: Any):
+        self.context = context
+
+    def gather(self, *tensors: tf.Tensor) -> tuple[list[tf.Tensor], tf.Tensor]:
+        """The rows of all replicas, and the number of this one's first."""
+        rows = tf.shape(tensors[0])[:1]
+        sizes = self.context.all_gather(rows, axis=0)
+        first = tf.reduce_sum(sizes[: self.context.replica_id_in_sync_group])
+        return [self._rows(x, first, rows[0]) for x in tensors], first
+
+    def sum(self, x: tf.Tensor) -> tf.Tensor:
+        """Sum over the replicas; as every replica differentiates the same sum, its slope is their number."""
+        size = tf.cast(self.context.num_replicas_in_sync, x.dtype)
+
+        @tf.custom_gradient
+        def total(x: tf.Tensor) -> tuple:
+            return self.context.all_reduce(tf.distribute.ReduceOp.SUM, x), lambda upstream: size * upstream
+
+        return total(x)
+
+    def alike(self, x: tf.Tensor) -> tf.Tensor:
+        """`x`."""
+        return x
+
+    def _rows(self, x: tf.Tensor, first: tf.Tensor, count: tf.Tensor) -> tf.Tensor:
+        if not x.dtype.is_floating:
+            return self.context.all_gather(x, axis=0)
+        half = x.dtype in (tf.float16, tf.bfloat16)
+
+        @tf.custom_gradient
+        def gathered(x: tf.Tensor) -> tuple:
+            everyones = self.context.all_gather(x, axis=0)
+
+            def own(upstream: tf.Tensor) -> tf.Tensor:
+                total = self.context.all_reduce(tf.distribute.ReduceOp.SUM, upstream)
+                return tf.cast(total[first : first + count], x.dtype)
+
+            return tf.cast(everyones, tf.float32) if half else everyones, own
+
+        return gathered(x)
