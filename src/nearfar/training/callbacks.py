@@ -65,7 +65,12 @@ class Epochs(keras.callbacks.Callback):
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """All chance of an epoch follows from the seed and its number."""
-        keras.utils.set_random_seed((self.config.seed + 1_000_003 * (epoch + 1)) % 2**32)
+        seed = (self.config.seed + 1_000_003 * (epoch + 1)) % 2**32
+        keras.utils.set_random_seed(seed)
+        learner: Any = self.model
+        states = [state for state in learner.non_trainable_variables if state.name == "seed_generator_state"]
+        for number, state in enumerate(states):  # of dropout; Keras does not save them with the weights
+            state.assign(np.array([seed, number], state.dtype))
         self.batches.set_epoch(epoch)
         self.started = time.perf_counter()
 

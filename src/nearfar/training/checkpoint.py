@@ -17,8 +17,8 @@ _STATE = "state.json"
 def save(folder: Path, learner: keras.Model, state: dict[str, Any], *, is_best: bool) -> None:
     """Write a checkpoint; the one before it stays valid until this one is complete.
 
-    The weights file holds the network, the loss's tensors, the optimizer with its step (so the learning
-    rate's place) and the states of dropout.
+    The weights file holds the network, the loss's tensors, and the optimizer with its step, and so the place
+    of the learning rate. (Chance needs no saving: it follows from the seed and the epoch.)
 
     Args:
         folder: made where missing.

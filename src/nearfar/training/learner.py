@@ -87,6 +87,7 @@ class MetricLearner(keras.Model):
     ) -> Any:
         """The loss of the batch, and the network's own regularisers."""
         # not through compile(loss=...): Keras would cast the labels to floats
+        y = ops.convert_to_tensor(y)
         loss = self.objective(y_pred, y)
         if self.monitor is not None:
             # here, not in compute_metrics: on JAX that may not look at what the loss learns

@@ -135,7 +135,10 @@ def build_model(
     offered: dict[str, Any] = {"input_shape": input_shape}
     if embedding_dim is not None:
         offered["embedding_dim"] = embedding_dim
-    accepted = inspect.signature(function).parameters
+    try:
+        accepted: Mapping[str, inspect.Parameter] = inspect.signature(function).parameters
+    except ValueError:  # some builtins have none
+        accepted = {}
     anything = any(one.kind is one.VAR_KEYWORD for one in accepted.values())
     for option in options:
         if not anything and option not in accepted:
@@ -175,7 +178,7 @@ def _convolution(x: Any, filters: int) -> Any:
 
 def _embedding(x: Any, dim: int, normalize: bool) -> Any:
     # float32 also under mixed precision: distances of near rows need the digits
-    x = layers.Dense(dim, dtype="float32", name="dense" if normalize else "embedding")(x)
+    x = layers.Dense(dim, dtype="float32", name=None if normalize else "embedding")(x)
     return layers.UnitNormalization(dtype="float32", name="embedding")(x) if normalize else x
 
 

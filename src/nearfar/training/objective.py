@@ -45,5 +45,5 @@ class Objective(keras.layers.Layer):
 
     def evaluate(self, embeddings: Any, labels: Any, **instead: Any) -> Any:
         """The function itself, with arguments in place of the options, such as another `reduction`."""
-        learnt = {name: keras.ops.convert_to_tensor(variable) for name, variable in self.learnt.items()}
+        learnt = {name: variable.value for name, variable in self.learnt.items()}
         return self.loss.function(embeddings, labels, **{**self.options, **learnt, **instead})

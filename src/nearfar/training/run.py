@@ -69,10 +69,8 @@ class Run:
     def preparation(self) -> Preparation:
         """How raw samples become the model's inputs."""
         saved = self.report["run"]["preparation"]
-        mean, deviation = (
-            None if saved[name] is None else np.array(saved[name]) for name in ("mean", "deviation")
-        )
-        return Preparation(tuple(saved["shape"]), mean, deviation)
+        arrays = [None if saved[name] is None else np.array(saved[name]) for name in ("mean", "deviation")]
+        return Preparation(tuple(saved["shape"]), *arrays)
 
     def data(self) -> DataSet:
         """The data of the run, read and split again as it was."""
