@@ -149,3 +149,21 @@ def test_wrong_weights_and_margins_are_refused():
         losses.cosface_loss(X, LABELS, proxies=PROXIES, weights=np.ones(3))
     with pytest.raises(ValueError, match="expected a whole number"):
         losses.sphereface_loss(X, LABELS, proxies=PROXIES, margin=1.5)
+
+
+@pytest.mark.parametrize("name", ["arcface_loss", "sub_center_arcface_loss", "magface_loss", "adaface_loss"])
+@pytest.mark.parametrize("sign", [1.0, -1.0])
+def test_embeddings_equal_or_opposite_to_their_proxy_have_finite_slopes(differentiable, name, sign):
+    # the peer's ArcFace gave a NaN gradient in 60 of 100 such cases
+    proxies = np.random.default_rng(2).normal(size=(40, 8)).astype(np.float32)
+    labels = np.arange(40, dtype=np.int32)
+    x = (sign * 3 * proxies).astype(np.float32)
+    if name.startswith("sub_center"):
+        proxies = proxies[:, None, :]
+
+    def function(x, labels, proxies):
+        return getattr(losses, name)(x, labels, proxies=proxies)
+
+    value, gradients = differentiable.value_and_gradients(function, x, labels, proxies)
+    assert np.isfinite(value)
+    assert all(np.isfinite(g).all() and np.abs(g).max() < 1e3 for g in gradients)

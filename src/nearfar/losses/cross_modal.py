@@ -31,8 +31,9 @@ def multiple_negatives_ranking_loss(
     them ("hard negatives"). `symmetric` adds the other direction, in which each of these `n` documents picks
     its query, and halves the sum: with `scale` the exponential of a learnable number that is CLIP's loss.
 
-    Good for: pairs without classes (question and answer, image and text), batches as large as they come. Two
-    documents of the same content in a batch are taken for negatives of each other's query; where that happens
+    Good for: pairs without classes (question and answer, image and text), batches as large as they come.
+
+    Two documents of the same content in a batch are taken for negatives of each other's query; where that happens
     give `nt_xent_loss` the queries, their labels, and the documents as references.
 
     Args:

@@ -101,7 +101,7 @@ def proxy_nca_plus_plus_loss(
     The paper's other changes are of training: a higher learning rate for the proxies, max pooling, layer
     norm.
 
-    Good for: what Proxy-NCA is good for, with better results.
+    Good for: what Proxy-NCA is good for; the low temperature trains faster.
 
     Args:
         embeddings: `(a, d)` floats; normalised here.
@@ -169,7 +169,7 @@ def proxy_anchor_loss(
 
     `P` are all proxies, `P+` those with a sample in the batch.
 
-    Good for: a fixed set of training classes, quick convergence; often the best of the proxy losses.
+    Good for: a fixed set of training classes; hard samples of a batch weigh most.
 
     Args:
         embeddings: `(a, d)` floats; normalised here.
