@@ -43,9 +43,10 @@ def swapped_triplets(
         Balntas, Riba, Ponsa, Mikolajczyk, "Learning local feature descriptors with triplets and shallow convolutional
         neural networks", BMVC 2016, section 2 ("anchor swap").
     """
-    choose = _chooser(xp, xp.stop_gradient(distances), pairs, mining, dimension, margin)
-
-    def fold(scale: Tensor, distances: Tensor, cross: Tensor) -> tuple[Tensor, ...]:
+    # the masks are arguments, as JAX lets no function with a derivative of its own close over traced values
+    def fold(scale: Tensor, distances: Tensor, cross: Tensor, *masks: Tensor) -> tuple[Tensor, ...]:
+        pairs = Pairs(*masks)
+        choose = _chooser(xp, xp.stop_gradient(distances), pairs, mining, dimension, margin)
         infinite = xp.full_like(distances, float("inf"))
         positives = xp.where(pairs.positive, distances, infinite)
 
@@ -74,16 +75,17 @@ def swapped_triplets(
         most = int(xp.max(xp.count(pairs.positive, distances))) if xp.readable(distances) else None
         return over_positives(xp, positives, distances, step, state, most)
 
-    def backward(upstream: Tensor, distances: Tensor, cross: Tensor) -> tuple[Tensor, Tensor]:
-        cross_slope, slope = fold(upstream, distances, cross)[3:]
-        return slope, cross_slope
+    def forward(distances: Tensor, *rest: Tensor) -> Tensor:
+        return fold(xp.full_like(xp.sum(distances, axis=1), 1.0), distances, *rest)[0]
+
+    def backward(upstream: Tensor, distances: Tensor, *rest: Tensor) -> tuple:
+        cross_slope, slope = fold(upstream, distances, *rest)[3:]
+        return slope, cross_slope, None, None
 
     ones = xp.full_like(xp.sum(distances, axis=1), 1.0)
-    total = xp.custom_vjp(
-        lambda distances, cross: fold(xp.stop_gradient(ones), distances, cross)[0], backward
-    )
-    counts = fold(xp.stop_gradient(ones), xp.stop_gradient(distances), xp.stop_gradient(cross))
-    return Terms(total(distances, cross), xp.stop_gradient(counts[1]), xp.stop_gradient(counts[2]))
+    total = xp.custom_vjp(forward, backward)
+    counts = fold(xp.stop_gradient(ones), xp.stop_gradient(distances), xp.stop_gradient(cross), *pairs)
+    return Terms(total(distances, cross, *pairs), xp.stop_gradient(counts[1]), xp.stop_gradient(counts[2]))
 
 
 def _add_rows(xp: Backend, x: Tensor, rows: Tensor, values: Tensor) -> Tensor:

@@ -171,7 +171,7 @@ def map_rows(function, rows, shared, *, block, summed):
     if whole:
         blocks = tuple(x[:whole].reshape(-1, block, *x.shape[1:]) for x in rows)
         if summed:
-            parts.append(_scan_sums(run, blocks))
+            parts.append(_sums(run, blocks))
         else:
             parts.append(tuple(x.reshape(-1) for x in lax.map(run, blocks)))
     if whole < count:
@@ -181,9 +181,7 @@ def map_rows(function, rows, shared, *, block, summed):
     return tuple(jnp.sum(jnp.stack(c)) if summed else jnp.concatenate(c) for c in columns)
 
 
-def _scan_sums(run, blocks):
-    def step(sums, rows):
-        return tuple(s + jnp.sum(x) for s, x in zip(sums, run(rows), strict=True)), None
-
-    shapes = jax.eval_shape(run, jax.tree.map(lambda x: x[0], blocks))
-    return lax.scan(step, tuple(jnp.zeros((), x.dtype) for x in shapes), blocks)[0]
+def _sums(run, blocks):
+    # no running sum: inside shard_map its start would have to be told along which axes it varies
+    sums = lax.map(lambda rows: tuple(jnp.sum(x) for x in run(rows)), blocks)
+    return tuple(jnp.sum(x) for x in sums)
