@@ -42,7 +42,10 @@ def main(argv: list[str]) -> int | None:
     from ..index import EmbeddingIndex
 
     if given.index:
-        index = EmbeddingIndex.load(given.index)
+        try:
+            index = EmbeddingIndex.load(given.index)
+        except (FileNotFoundError, ValueError) as error:  # missing, foreign or damaged: the words say which
+            raise UsageError(str(error)) from None
     else:
         found = saved(given.run, given.split)
         payload: dict[str, Any] = {"id": found.ids} | ({"image": found.images} if found.images else {})
@@ -51,7 +54,13 @@ def main(argv: list[str]) -> int | None:
 
     run = load_run(given.run, backend=given.backend)
     samples = run.read(given.query, label=given.label, skip_unreadable=given.skip_unreadable)
-    distances, rows = index.search(run.embed(samples), given.k)
+    queries = run.embed(samples)
+    if len(index) and queries.shape[1] != index.embeddings.shape[1]:
+        raise UsageError(
+            f"{given.index} holds embeddings of {index.embeddings.shape[1]} numbers but {given.run} makes "
+            f"{queries.shape[1]}; expected an index that this run embedded."
+        )
+    distances, rows = index.search(queries, given.k)
     hits = [_hits(index, *pair) for pair in zip(distances, rows, strict=True)]
     ids = [str(one) for one in samples.ids]
     if given.json:
