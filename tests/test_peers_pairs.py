@@ -8,7 +8,8 @@ import pytest
 
 from nearfar import losses, pair_mining
 from nearfar.distances import pairwise
-from nearfar.pairs import from_labels
+from nearfar.losses.cosent import pair_cosent_loss
+from nearfar.pairs import Pairs, from_labels
 
 torch = pytest.importorskip("torch")
 LABELS = np.repeat(np.arange(6), 4)
@@ -190,3 +191,79 @@ def test_angular():
     # on normalised rows: the peer leaves the negatives as they are
     x, labels = batch()
     same(ours("angular_loss"), normalised(theirs("AngularLoss", alpha=45)), x, labels, rtol=1e-6)
+
+
+def test_ranked_list():
+    # in value: the peer lets the gradient through the weights, which the authors' code holds constant; it also
+    # adds 1e-5 to the sum of the weights for each pair
+    x, labels = batch()
+    peer = theirs("RankedListLoss", margin=0.4, Tn=10)
+    found, _ = value_and_gradient(ours("ranked_list_loss"), x, labels)
+    np.testing.assert_allclose(found, value_and_gradient(peer, x, labels)[0], rtol=1e-3)
+
+
+def test_signal_to_noise_contrastive():
+    x, labels = batch()
+    peer = theirs("SignalToNoiseRatioContrastiveLoss", pos_margin=0.1, neg_margin=2.0)
+    own = ours("signal_to_noise_contrastive_loss", unit=True, positive_margin=0.1, negative_margin=2.0)
+    same(own, peer, x, labels)
+
+
+def test_intra_pair_variance():
+    x, labels = batch()
+    same(ours("intra_pair_variance_loss"), theirs("IntraPairVarianceLoss"), x, labels)
+
+
+@pytest.mark.parametrize("num_bins", [16, 100])
+def test_histogram(num_bins):
+    # without equal rows: there the peer's index leaves its table; it finds the bins in float32
+    x, labels = batch()
+    peer = theirs("HistogramLoss", n_bins=num_bins, reducer=None)
+    same(ours("histogram_loss", num_bins=num_bins), peer, x, labels, rtol=1e-5, atol=1e-6)
+
+
+def test_dynamic_soft_margin_of_matched_pairs():
+    # in value: the peer lets the gradient through the distribution; with labels it takes all triplets in place of
+    # the paper's nearest negatives, and its index leaves its table where gaps are large
+    x, y = batch(size=16)[0], batch(size=16, seed=1)[0]
+    y = x + 0.8 * y
+    expected = theirs("DynamicSoftMarginLoss", reducer=None)(torch.as_tensor(x), ref_emb=torch.as_tensor(y))
+    rows = torch.arange(len(x))
+    value = losses.dynamic_soft_margin_loss(
+        torch.as_tensor(x), rows, references=torch.as_tensor(y), reference_labels=rows, num_bins=10
+    )
+    np.testing.assert_allclose(value, expected, rtol=1e-6)
+
+
+def explicit(seed=0, size=16):
+    generator = np.random.default_rng(seed)
+    return torch.tensor(generator.normal(size=(size, 6)), requires_grad=True), torch.tensor(
+        generator.normal(size=(size, 6))
+    )
+
+
+def test_pair_cosent_of_sentence_transformers():
+    peers = pytest.importorskip("sentence_transformers.losses")
+    lefts, rights = explicit()
+    scores = torch.tensor(np.random.default_rng(1).uniform(size=16).round(1))
+    expected = peers.CoSENTLoss(torch.nn.Identity()).compute_loss_from_embeddings([lefts, rights], scores)
+    (slope,) = torch.autograd.grad(expected, lefts)
+    value = pair_cosent_loss(lefts, rights, scores)
+    (gradient,) = torch.autograd.grad(value, lefts)
+    np.testing.assert_allclose(value.detach(), expected.detach(), rtol=1e-6)
+    np.testing.assert_allclose(gradient, slope, rtol=1e-5, atol=1e-8)
+
+
+def test_online_contrastive_of_sentence_transformers():
+    peers = pytest.importorskip("sentence_transformers.losses")
+    lefts, rights = explicit()
+    same_class = torch.tensor(np.random.default_rng(1).uniform(size=16) < 0.5)
+    peer = peers.OnlineContrastiveLoss(lambda features: {"sentence_embedding": features})
+    expected = peer([lefts, rights], same_class.long())
+    (slope,) = torch.autograd.grad(expected, lefts)
+    diagonal = torch.eye(16, dtype=torch.bool)
+    pairs = Pairs(diagonal & same_class[:, None], diagonal & ~same_class[:, None])
+    value = losses.online_contrastive_loss(lefts, pairs, references=rights, reduction="sum")
+    (gradient,) = torch.autograd.grad(value, lefts)
+    np.testing.assert_allclose(value.detach(), expected.detach(), rtol=1e-7)
+    np.testing.assert_allclose(gradient, slope, rtol=1e-6, atol=1e-9)

@@ -1,0 +1,30 @@
+"""Histograms that are linear in the values: each value is shared by the two nodes of a grid beside it."""
+
+from ..backends import Backend, Tensor
+from ..reduction import safe_divide
+
+__all__ = ["density", "look_up", "nodes"]
+
+
+def nodes(xp: Backend, values: Tensor, bound: float, num_bins: int) -> tuple[Tensor, Tensor]:
+    """The node below each value on the grid -bound ... bound, and the share of the node above it."""
+    place = (values + bound) * (num_bins / (2 * bound))
+    # NaN and what rounding puts outside stay on the grid; the share tells
+    inside = xp.minimum(xp.where(place > 0, place, 0.0), xp.full_like(place, num_bins - 0.5))
+    index = xp.astype(xp.stop_gradient(inside), xp.arange(1, values))
+    return index, place - xp.astype(index, place)
+
+
+def density(xp: Backend, index: Tensor, upper: Tensor, where: Tensor, num_bins: int) -> Tensor:
+    """`(num_bins + 1,)` shares of the nodes, each value shared by its two; zeros of nothing."""
+    row = xp.zeros_like(xp.astype(xp.arange(num_bins + 1, upper), upper))
+    rows = xp.zeros_like(upper[:, :1] + row[None, :])
+    rows = xp.add_along_rows(rows, index, xp.where(where, 1 - upper, 0.0))
+    rows = xp.add_along_rows(rows, index + 1, xp.where(where, upper, 0.0))
+    return safe_divide(xp, xp.sum(rows, axis=0), xp.sum(xp.astype(where, upper)) + row)
+
+
+def look_up(xp: Backend, row: Tensor, index: Tensor) -> Tensor:
+    """`(1, n)` values at `(a, r)` columns."""
+    found = xp.take_along_rows(row, xp.reshape(index, (1, -1)))
+    return xp.reshape(found, xp.shape(index))
