@@ -89,6 +89,7 @@ def supcon_loss(
     labels: Tensor | Pairs,
     *,
     temperature: float = 0.1,
+    targets: Tensor | None = None,
     distance: str | Callable = "cosine",
     references: Tensor | None = None,
     reference_labels: Tensor | None = None,
@@ -107,6 +108,9 @@ def supcon_loss(
         embeddings: `(a, d)` floats; normalised by the default distance.
         labels: `(a,)` or `(a, 1)` integers, bool or strings; or a `nearfar.pairs.Pairs`.
         temperature: `T`, in units of `distance`.
+        targets: `(a, r)` floats, at least 0: soft labels. How much each reference is a positive, in place of
+            equally much for all of the same label; those at 0 are negatives. Labels or `Pairs` then only say
+            which pairs count.
         distance: see `nearfar.distances.pairwise`; 1 - cosine gives the paper's softmax of cosines.
         references: `(r, d)`, positives and negatives; the other anchors when left out.
         reference_labels: `(r,)`, with `references`.
@@ -132,15 +136,18 @@ def supcon_loss(
         (L_out). The paper sums over anchors; `"mean"` divides by how many have a positive.
     """
 
-    def terms(distances: Tensor, pairs: Pairs) -> Terms:
-        xp = backend_of(distances)
-        logits = -distances / temperature
-        count = xp.count(pairs.positive, logits)
-        valid = count > 0
-        whole = xp.logsumexp(logits, axis=1, where=pairs.positive | pairs.negative)
-        mean = xp.sum(logits, axis=1, where=pairs.positive) / xp.where(valid, count, 1.0)
-        loss = xp.where(valid, xp.where(valid, whole, 0.0) - mean, 0.0)
-        return Terms(loss, xp.astype(valid, loss), xp.astype(loss > 0, loss))
+    xp = backend_of(embeddings, references, targets)
+    if targets is not None and len(targets.shape) != 2:
+        raise ValueError(f"targets has shape {tuple(targets.shape)}; expected (anchors, references).")
+
+    def terms(distances: Tensor, pairs: Pairs, *soft: Tensor) -> Terms:
+        logits, counted = -distances / temperature, pairs.positive | pairs.negative
+        share = xp.where(counted, soft[0], 0.0) if soft else xp.astype(pairs.positive, logits)
+        total = xp.sum(share, axis=1)
+        valid = total > 0
+        whole = xp.logsumexp(logits, axis=1, where=counted)
+        mean = xp.sum(share * logits, axis=1) / xp.where(valid, total, 1.0)
+        return weighted(xp, xp.where(valid, whole, 0.0) - mean, valid)
 
     return row_loss(
         terms,
@@ -149,6 +156,7 @@ def supcon_loss(
         distance=distance,
         references=references,
         reference_labels=reference_labels,
+        per_anchor=() if targets is None else (xp.astype(targets, xp.asfloat(embeddings)),),
         weights=weights,
         reduction=reduction,
         block=block,
