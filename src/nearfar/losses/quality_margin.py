@@ -101,9 +101,9 @@ def _quality(
     xp = backend_of(embeddings)
     length = _clip(xp, xp.stop_gradient(norms(embeddings)), 0.001, 100.0)
     (lengths,), _ = everybody(xp, length)
-    mean = xp.mean(lengths) if mean is None else scalars(embeddings, mean)[0]
-    std = xp.sqrt(xp.mean((lengths - mean) ** 2)) if std is None else scalars(embeddings, std)[0]
-    return _clip(xp, (length - mean) / (std + 0.001) * concentration, -1.0, 1.0)
+    centre = xp.mean(lengths) if mean is None else scalars(embeddings, mean)[0]
+    spread = xp.sqrt(xp.mean((lengths - centre) ** 2)) if std is None else scalars(embeddings, std)[0]
+    return _clip(xp, (length - centre) / (spread + 0.001) * concentration, -1.0, 1.0)
 
 
 def _clip(xp: Backend, x: Tensor, low: float, high: float) -> Tensor:
