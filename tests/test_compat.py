@@ -2,9 +2,9 @@
 
 The closed forms were compared with the real TensorFlow Addons 0.23.0 on TensorFlow 2.15.1 and Python 3.11, by
 `python tests/tfa_closed_forms.py` there: semi-hard and hard (three distances, two margins, hinge and soft), lifted
-structure, both N-pairs and contrastive, on all nine batches. Values differ by 3e-6 at most and gradients were finite, except where
-the library gives NaN (no positive pair; for lifted structure also one class only) or infinity (soft margin of a gap
-above 88): there the closed forms say 0 and the finite value.
+structure, both N-pairs and contrastive, on all nine batches. Values differ by 3e-6 at most and gradients were finite,
+except where the library gives NaN (no positive pair; for lifted structure also one class only) or infinity (soft
+margin of a gap above 88): there the closed forms say 0 and the finite value.
 """
 
 import keras_checks
