@@ -54,7 +54,10 @@ def large_margin_softmax_loss(
 
     with `k` such that `theta` is in `[k pi / m, (k + 1) pi / m]`. Lengths count: nothing is normalised.
 
-    Good for: classification with wide gaps between classes; hard to train at `m = 4` without easing.
+    Good for: classification with wide gaps between classes; hard to train.
+
+    Where the margin cannot be met yet, embeddings of free length shrink to zero, which ends the training at the
+    loss of chance: normalise them and raise `scale`, or start with much `easing`.
 
     Args:
         embeddings: `(a, d)` floats; their lengths count.
@@ -132,8 +135,10 @@ def sphereface_loss(
 
     with `k` such that `theta` is in `[k pi / m, (k + 1) pi / m]`. Proxies are normalised, embeddings are not.
 
-    Good for: faces; the origin of the angular margins, hard to train without easing (prefer ArcFace or
-    CosFace).
+    Good for: faces; the origin of the angular margins, hard to train (prefer ArcFace or CosFace).
+
+    Where the margin cannot be met yet, embeddings of free length shrink to zero, which ends the training at the
+    loss of chance: normalise them and raise `scale`, or start with much `easing`.
 
     Args:
         embeddings: `(a, d)` floats; their lengths count.
