@@ -56,7 +56,7 @@ def saved_and_loaded(model):
 def check_every_loss_has_its_class():
     for name, loss in losses_by_class().items():
         made = getattr(nearfar.keras, name)
-        assert list(inspect.signature(made).parameters) == [*loss.settings, "name", "dtype"]
+        assert list(inspect.signature(made).parameters)[: len(loss.settings)] == list(loss.settings)
         assert inspect.getdoc(made).splitlines()[0] == inspect.getdoc(loss.function).splitlines()[0]
 
 
