@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import torch
 
 from nearfar import losses
 from nearfar.combine import partners
@@ -34,16 +35,16 @@ def points() -> tuple[np.ndarray, np.ndarray]:
 
 def as_function_of_points(entry: Entry):
     """The loss as a function of rows (and proxies) alone, and the proxies that it starts from."""
-    function, x_proxies = getattr(losses, entry.name), points()[1]
+    function, x_proxies, classes = getattr(losses, entry.name), points()[1], torch.as_tensor(LABELS)
     if entry.inputs == ("embeddings", "labels"):
         several = entry.learnt.get("proxies", "").count(",") == 2
         proxies = np.stack([x_proxies, 0.6 * x_proxies[:, ::-1]], axis=1) if several else x_proxies
         if entry.learnt:
-            return lambda x, p: function(x, LABELS, proxies=p), proxies
-        return lambda x, p: function(x, LABELS), None
+            return lambda x, p: function(x, classes, proxies=p), proxies
+        return lambda x, p: function(x, classes), None
     a, b = np.nonzero(~np.eye(12, dtype=bool))
     if "same" in entry.inputs:
-        return lambda x, p: function(x[a], x[b], LABELS[a] == LABELS[b]), None
+        return lambda x, p: function(x[a], x[b], classes[a] == classes[b]), None
     if "negatives" in entry.inputs:
         same = LABELS[a] == LABELS[b]
         triplets = np.array(
@@ -60,13 +61,10 @@ def as_function_of_points(entry: Entry):
 
 
 def slope(function, at: np.ndarray) -> np.ndarray:
-    """Gradient by central differences."""
-    found = np.zeros_like(at)
-    for place in np.ndindex(at.shape):
-        step = np.zeros_like(at)
-        step[place] = 1e-5
-        found[place] = (float(function(at + step)) - float(function(at - step))) / 2e-5
-    return found
+    """Gradient as training takes it: what a loss holds constant, such as sampling weights, is held constant."""
+    tensor = torch.tensor(at, requires_grad=True)
+    function(tensor).backward()
+    return np.zeros_like(at) if tensor.grad is None else tensor.grad.numpy()
 
 
 def picture(family: list[Entry], path: Path) -> None:
@@ -88,10 +86,10 @@ def picture(family: list[Entry], path: Path) -> None:
         axis.set_axis_off()
     for axis, entry in zip(axes.flat, family, strict=False):
         function, proxies = as_function_of_points(entry)
-        steps = -slope(lambda at, f=function, p=proxies: f(at, p), x)
+        steps = -slope(lambda at, f=function, p=proxies: f(at, p if p is None else torch.as_tensor(p)), x)
         tables = [(x, steps, np.repeat(colors, 4), "o", 34)]
         if proxies is not None:
-            moved = -slope(lambda at, f=function: f(x, at), proxies)
+            moved = -slope(lambda at, f=function: f(torch.as_tensor(x), at), proxies)
             flat = proxies.reshape(-1, 2)
             tables.append((flat, moved.reshape(-1, 2), np.repeat(colors, len(flat) // 3), "*", 150))
         axis.add_patch(plt.Circle((0, 0), 1, fill=False, color=FAINT, alpha=0.3, linewidth=0.8))

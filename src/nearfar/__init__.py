@@ -9,15 +9,18 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _SUBMODULES = (
+    "combine",
     "compat",
     "data",
     "debug",
     "distances",
+    "distributed",
     "evaluation",
     "losses",
     "memory",
     "mining",
     "pairs",
+    "regularizers",
     "samplers",
     "training",
     "visualize",

@@ -1,12 +1,11 @@
 """TensorFlow: eager, in tf.function and under XLA; no global switch such as enable_numpy_behavior is needed."""
 
 import tensorflow as tf
-from tensorflow import abs, cos, exp, reshape, sigmoid, sign, stop_gradient, where, zeros_like  # noqa: F401
+from tensorflow import abs, cos, exp, reshape, sigmoid, sign, stop_gradient, zeros_like  # noqa: F401
 from tensorflow.math import log, softplus  # noqa: F401
 from tensorflow.nn import relu  # noqa: F401
 
 name = "tensorflow"
-concat = tf.concat
 matrix_transpose = tf.linalg.matrix_transpose
 
 
@@ -20,6 +19,10 @@ def shape(x):
         return tuple(known)
     dynamic = tf.shape(x)
     return tuple(dynamic[i] if size is None else size for i, size in enumerate(known))
+
+
+def concat(tensors, *, axis=0):
+    return tf.concat(tensors, axis=axis)
 
 
 def is_floating(x):
@@ -61,6 +64,13 @@ def arccos(x):
     inside = tf.abs(x) < 1
     ends = tf.where(x > 0, tf.zeros_like(x), tf.zeros_like(x) + 3.141592653589793)
     return tf.where(inside, tf.acos(tf.where(inside, x, 0)), ends)
+
+
+def where(condition, x, y):
+    x = (
+        tf.cast(x, y.dtype) if isinstance(x, (int, float)) else x
+    )  # else it would be float32 beside a float64 `y`
+    return tf.where(condition, x, y)
 
 
 def minimum(x, y):
