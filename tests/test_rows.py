@@ -311,3 +311,35 @@ def test_debug_checks_name_the_rows():
     finally:
         debug.enable(False)
     assert np.isnan(losses.triplet_loss(x, LABELS))
+
+
+@pytest.mark.parametrize("loss", [losses.triplet_loss, losses.contrastive_loss])
+@pytest.mark.parametrize("block", [None, 5])
+def test_a_weight_of_two_is_that_anchor_twice(framework, loss, block):
+    times = np.array([1, 2, 0, 1, 3, 1, 1, 2, 1, 0, 1, 1])
+
+    def value(x, labels, weights=None):
+        return loss(
+            x,
+            labels,
+            weights=weights,
+            references=framework.tensor(REFERENCES),
+            reference_labels=framework.tensor(REFERENCE_LABELS),
+            block=block,
+        )
+
+    expected = framework(value, np.repeat(X, times, axis=0), np.repeat(LABELS, times))
+    np.testing.assert_allclose(framework(value, X, LABELS, times.astype(float)), expected, rtol=1e-10)
+
+
+def test_autocast_does_not_demote():
+    torch = pytest.importorskip("torch")
+    x, labels = torch.tensor(X, dtype=torch.float32, requires_grad=True), torch.tensor(LABELS)
+    for block in (None, 5):
+        expected = losses.supcon_loss(x, labels, block=block)
+        (slope,) = torch.autograd.grad(expected, x)
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            value = losses.supcon_loss(x, labels, block=block)
+        (gradient,) = torch.autograd.grad(value, x)
+        assert value == expected
+        assert torch.equal(gradient, slope)

@@ -65,43 +65,46 @@ def row_loss(
     embeddings, references, rows, shared, pairs_of = _inputs(
         xp, embeddings, labels, references, reference_labels
     )
-    kind = distances.resolve(distance)
-    weights = None if weights is None else _check_weights(xp, weights, embeddings)
-    anchors = embeddings
-    if _is_zero(xp.shape(embeddings)[0]):  # one row of zeros stands in, and counts for nothing
-        anchors, *rows = [_zero_row(xp, t) for t in (embeddings, *rows)]
-        per_anchor, weights = [_zero_row(xp, t) for t in per_anchor], xp.sum(anchors, axis=1)
-        if _is_zero(xp.shape(references)[0]):
-            references, *shared = [_zero_row(xp, t) for t in (references, *shared)]
-    x, y = kind.prepare(xp, anchors, references)
-    num_pairs, num_shared = len(rows), len(shared)
-    if weights is not None:
-        per_anchor = (*per_anchor, weights)
+    with xp.full_precision(embeddings):
+        kind = distances.resolve(distance)
+        weights = None if weights is None else _check_weights(xp, weights, embeddings)
+        anchors = embeddings
+        if _is_zero(xp.shape(embeddings)[0]):  # one row of zeros stands in, and counts for nothing
+            anchors, *rows = [_zero_row(xp, t) for t in (embeddings, *rows)]
+            per_anchor, weights = [_zero_row(xp, t) for t in per_anchor], xp.sum(anchors, axis=1)
+            if _is_zero(xp.shape(references)[0]):
+                references, *shared = [_zero_row(xp, t) for t in (references, *shared)]
+        x, y = kind.prepare(xp, anchors, references)
+        num_pairs, num_shared = len(rows), len(shared)
+        if weights is not None:
+            per_anchor = (*per_anchor, weights)
 
-    def run(x: Tensor, *rest: Tensor) -> tuple[Tensor, ...]:
-        masks, rest = rest[:num_pairs], rest[num_pairs:]
-        own, rest = rest[: len(per_anchor)], rest[len(per_anchor) :]
-        y, rest = rest[0], rest[1:]
-        pairs = pairs_of(masks, rest[:num_shared])
-        own, weight = (own, None) if weights is None else (own[:-1], own[-1])
-        parts = _as_parts(terms(kind.compare(xp, x, y), pairs, *rest[num_shared:], *own))
-        if weight is not None:
-            parts = [_weigh(part, weight, reduction) for part in parts]
-        return tuple(field for part in parts for field in part)
+        def run(x: Tensor, *rest: Tensor) -> tuple[Tensor, ...]:
+            masks, rest = rest[:num_pairs], rest[num_pairs:]
+            own, rest = rest[: len(per_anchor)], rest[len(per_anchor) :]
+            y, rest = rest[0], rest[1:]
+            pairs = pairs_of(masks, rest[:num_shared])
+            own, weight = (own, None) if weights is None else (own[:-1], own[-1])
+            parts = _as_parts(terms(kind.compare(xp, x, y), pairs, *rest[num_shared:], *own))
+            if weight is not None:
+                parts = [_weigh(part, weight, reduction) for part in parts]
+            return tuple(field for part in parts for field in part)
 
-    shared = (y, *shared, *parameters)
-    size = _block_size(xp, block, xp.shape(x)[0], xp.shape(y)[0], xp.shape(x)[1] if kind.broadcasts else 1)
-    # masks would hide a NaN: 0 times a finite number is 0, times NaN or infinity it is NaN
-    total = xp.sum(xp.stop_gradient(embeddings))
-    hidden = 0 * (total if references is embeddings else total + xp.sum(xp.stop_gradient(references)))
-    summed = size is not None and reduction != "none"
-    if size is None:
-        fields = run(x, *rows, *per_anchor, *shared)
-    else:
-        fields = xp.map_rows(run, (x, *rows, *per_anchor), shared, block=size, summed=summed)
-    parts = _group((fields[0] + hidden, *fields[1:]))
-    loss = (reduce_sums if summed else reduce_rows)(xp, parts, reduction)
-    return loss[:0] if anchors is not embeddings and reduction == "none" else loss
+        shared = (y, *shared, *parameters)
+        size = _block_size(
+            xp, block, xp.shape(x)[0], xp.shape(y)[0], xp.shape(x)[1] if kind.broadcasts else 1
+        )
+        # masks would hide a NaN: 0 times a finite number is 0, times NaN or infinity it is NaN
+        total = xp.sum(xp.stop_gradient(embeddings))
+        hidden = 0 * (total if references is embeddings else total + xp.sum(xp.stop_gradient(references)))
+        summed = size is not None and reduction != "none"
+        if size is None:
+            fields = run(x, *rows, *per_anchor, *shared)
+        else:
+            fields = xp.map_rows(run, (x, *rows, *per_anchor), shared, block=size, summed=summed)
+        parts = _group((fields[0] + hidden, *fields[1:]))
+        loss = (reduce_sums if summed else reduce_rows)(xp, parts, reduction)
+        return loss[:0] if anchors is not embeddings and reduction == "none" else loss
 
 
 row_loss.autograph_info__ = {}  # type: ignore[attr-defined]  # tells TensorFlow's AutoGraph to leave this code as it is

@@ -1,5 +1,7 @@
 """TensorFlow: eager, in tf.function and under XLA; no global switch such as enable_numpy_behavior is needed."""
 
+from contextlib import nullcontext
+
 import tensorflow as tf
 from tensorflow import abs, cos, exp, reshape, sigmoid, sign, stop_gradient, zeros_like  # noqa: F401
 from tensorflow.math import log, softplus  # noqa: F401
@@ -40,6 +42,10 @@ def astype(x, like):
 
 def as_labels(*labels):
     return tuple(tf.convert_to_tensor(x) for x in labels)
+
+
+def full_precision(like):
+    return nullcontext()
 
 
 def arange(stop, like):

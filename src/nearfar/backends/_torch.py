@@ -39,6 +39,10 @@ def as_labels(*labels):
     return labels
 
 
+def full_precision(like):
+    return torch.autocast(like.device.type, enabled=False)
+
+
 def arange(stop, like):
     return torch.arange(stop, device=like.device)
 

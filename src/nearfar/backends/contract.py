@@ -5,6 +5,7 @@ Python array API standard where it has one. Arithmetic, comparison, `&`, `|`, `~
 """
 
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
 Tensor = Any  #: a numpy.ndarray, torch.Tensor, jax.Array (or tracer) or tensorflow.Tensor
@@ -65,6 +66,10 @@ class Backend(Protocol):
 
     def matrix_transpose(self, x: Tensor, /) -> Tensor:
         """The last two axes exchanged."""
+        ...
+
+    def full_precision(self, like: Tensor, /) -> AbstractContextManager[Any]:
+        """While entered, nothing is computed in less than the precision of its inputs; torch's autocast would."""
         ...
 
     # -- elementwise --------------------------------------------------------------------------------------

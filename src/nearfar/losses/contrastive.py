@@ -22,6 +22,7 @@ def contrastive_loss(
     distance: str | Callable = "euclidean",
     references: Tensor | None = None,
     reference_labels: Tensor | None = None,
+    weights: Tensor | None = None,
     reduction: str = "mean",
     block: int | str | None = "auto",
 ) -> Tensor:
@@ -41,6 +42,7 @@ def contrastive_loss(
         distance: see `nearfar.distances.pairwise`. Distances grow: a cosine distance of 1 is a right angle.
         references: `(r, d)` to pair the anchors with; the other anchors when left out.
         reference_labels: `(r,)`, with `references`.
+        weights: `(a,)` floats, how much each anchor's terms count in totals and in means.
         reduction: `"mean"`: over all positive pairs plus over all negative pairs; `"active_mean"`: each over its
             pairs whose term is positive; `"sum"`; `"none"`: each anchor's two means added.
         block: anchors at a time; see `nearfar.rows.row_loss`.
@@ -77,6 +79,7 @@ def contrastive_loss(
         distance=distance,
         references=references,
         reference_labels=reference_labels,
+        weights=weights,
         reduction=reduction,
         block=block,
     )

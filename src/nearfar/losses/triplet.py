@@ -28,6 +28,7 @@ def triplet_loss(
     swap: bool = False,
     references: Tensor | None = None,
     reference_labels: Tensor | None = None,
+    weights: Tensor | None = None,
     reduction: str = "mean",
     block: int | str | None = "auto",
 ) -> Tensor:
@@ -59,6 +60,7 @@ def triplet_loss(
         swap: `min(d_an, d_pn)` in place of `d_an`; needs the positives' rows too, so it runs dense and `block` is unused.
         references: `(r, d)`, positives and negatives; the other anchors when left out.
         reference_labels: `(r,)`, with `references`.
+        weights: `(a,)` floats, how much each anchor's terms count in totals and in means.
         reduction: `"mean"` over valid terms (triplets for `"all"`, positive pairs for `"semihard"`, anchors for
             `"hard"`), `"active_mean"` over terms that are positive, `"sum"`, or `"none"`: each anchor's mean over its own.
         block: anchors at a time; see `nearfar.rows.row_loss`.
@@ -88,6 +90,7 @@ def triplet_loss(
         "references": references,
         "reference_labels": reference_labels,
         "reduction": reduction,
+        "weights": weights,
     }
 
     if swap:
