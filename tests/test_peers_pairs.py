@@ -267,3 +267,33 @@ def test_online_contrastive_of_sentence_transformers():
     (gradient,) = torch.autograd.grad(value, lefts)
     np.testing.assert_allclose(value.detach(), expected.detach(), rtol=1e-7)
     np.testing.assert_allclose(gradient, slope, rtol=1e-6, atol=1e-9)
+
+
+@pytest.mark.parametrize("num_bins", [10, 17])
+def test_fast_ap(num_bins):
+    x, labels = batch(np.array([0] * 5 + [1] * 3 + [2] * 8 + [3] * 2))
+    same(ours("fast_ap_loss", num_bins=num_bins), theirs("FastAPLoss", num_bins=num_bins), x, labels)
+
+
+def with_itself(name, **options):
+    """The peers rank each anchor among its own positives: the embeddings are the references too."""
+
+    def loss(x, labels):
+        return getattr(losses, name)(x, labels, references=x, reference_labels=labels, **options)
+
+    return loss
+
+
+def test_smooth_ap():
+    # four classes of four, in order: the peer's view of the batch is wrong where the classes are not as many as their
+    # samples, and where rows are not grouped by class
+    x, labels = batch(np.repeat(np.arange(4), 4))
+    same(with_itself("smooth_ap_loss"), theirs("SmoothAPLoss"), x, labels, atol=1e-7)
+
+
+@pytest.mark.parametrize("variant", ["O", "Iu", "Ib", "Ds", "Dq"])
+def test_pnp(variant):
+    x, labels = batch(np.array([0] * 5 + [1] * 3 + [2] * 8))
+    peer = theirs("PNPLoss", reducer=None, variant=variant, alpha=4, anneal=0.05)
+    own = with_itself("pnp_loss", variant=variant, temperature=0.05)
+    same(own, peer, x, labels, rtol=1e-6, atol=1e-8)

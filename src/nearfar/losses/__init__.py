@@ -12,8 +12,10 @@ from .lifted import generalized_lifted_structure_loss, lifted_structure_loss
 from .margins import margin_loss, threshold_consistent_margin_loss
 from .multiplied_margin import large_margin_softmax_loss, sphereface_loss
 from .pairs import online_contrastive_loss, ranked_list_loss, signal_to_noise_contrastive_loss
+from .pnp import pnp_loss
 from .proxy import proxy_anchor_loss, proxy_nca_loss, proxy_nca_plus_plus_loss
 from .quality_margin import adaface_loss, magface_loss
+from .ranking import fast_ap_loss, recall_at_k_surrogate_loss, smooth_ap_loss
 from .self_supervised import barlow_twins_loss, vicreg_loss
 from .similarity import circle_loss, multi_similarity_loss
 from .softmax import nca_loss, nt_xent_loss, supcon_loss
@@ -31,6 +33,7 @@ __all__ = [
     "cosent_loss",
     "cosface_loss",
     "dynamic_soft_margin_loss",
+    "fast_ap_loss",
     "generalized_lifted_structure_loss",
     "histogram_loss",
     "instance_loss",
@@ -48,12 +51,15 @@ __all__ = [
     "online_contrastive_loss",
     "p2sgrad_loss",
     "pair_contrastive_loss",
+    "pnp_loss",
     "proxy_anchor_loss",
     "proxy_nca_loss",
     "proxy_nca_plus_plus_loss",
     "ranked_list_loss",
+    "recall_at_k_surrogate_loss",
     "siglip_loss",
     "signal_to_noise_contrastive_loss",
+    "smooth_ap_loss",
     "soft_triple_loss",
     "sphereface_loss",
     "sub_center_arcface_loss",

@@ -3,7 +3,7 @@
 from ..backends import Backend, Tensor
 from ..reduction import safe_divide
 
-__all__ = ["density", "look_up", "nodes"]
+__all__ = ["density", "histograms", "look_up", "nodes"]
 
 
 def nodes(xp: Backend, values: Tensor, bound: float, num_bins: int) -> tuple[Tensor, Tensor]:
@@ -15,13 +15,18 @@ def nodes(xp: Backend, values: Tensor, bound: float, num_bins: int) -> tuple[Ten
     return index, place - xp.astype(index, place)
 
 
-def density(xp: Backend, index: Tensor, upper: Tensor, where: Tensor, num_bins: int) -> Tensor:
-    """`(num_bins + 1,)` shares of the nodes, each value shared by its two; zeros of nothing."""
+def histograms(xp: Backend, index: Tensor, upper: Tensor, where: Tensor, num_bins: int) -> Tensor:
+    """`(a, num_bins + 1)`: how many of each row's values fall on each node, each value shared by its two."""
     row = xp.zeros_like(xp.astype(xp.arange(num_bins + 1, upper), upper))
     rows = xp.zeros_like(upper[:, :1] + row[None, :])
     rows = xp.add_along_rows(rows, index, xp.where(where, 1 - upper, 0.0))
-    rows = xp.add_along_rows(rows, index + 1, xp.where(where, upper, 0.0))
-    return safe_divide(xp, xp.sum(rows, axis=0), xp.sum(xp.astype(where, upper)) + row)
+    return xp.add_along_rows(rows, index + 1, xp.where(where, upper, 0.0))
+
+
+def density(xp: Backend, index: Tensor, upper: Tensor, where: Tensor, num_bins: int) -> Tensor:
+    """`(num_bins + 1,)` shares of the nodes over all rows; zeros of nothing."""
+    total = xp.sum(histograms(xp, index, upper, where, num_bins), axis=0)
+    return safe_divide(xp, total, xp.sum(xp.astype(where, upper)) + xp.zeros_like(total))
 
 
 def look_up(xp: Backend, row: Tensor, index: Tensor) -> Tensor:
