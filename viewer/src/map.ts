@@ -32,8 +32,8 @@ export class PointMap {
       actionKeyMap: { lasso: "shift" }, // and so no key rotates
       spatialIndexUseWorker: false,
       pointSize: size,
-      pointSizeSelected: 1,
-      pointOutlineWidth: 1,
+      pointSizeSelected: 2,
+      pointOutlineWidth: 0,
       pointScaleMode: "constant",
       opacity: rows <= 6000 ? 0.9 : rows <= 30000 ? 0.75 : 0.5,
       opacityInactiveMax: 0.5,

@@ -99,6 +99,15 @@ def _untrained(run: str, found: Saved) -> np.ndarray | None:
     if left.any():
         print(f"The untrained model is left out: the data no longer hold {found.ids[int(left.argmax())]}.")
         return None
+    measured = opened.report["run"]["measured_samples"]
+    tested = np.isin(found.ids, [str(name) for name in data.test.ids])
+    if tested.sum() == measured:  # then the run's own figure tells whether it is the same model
+        from ..evaluation import retrieval
+
+        expected = opened.report["untrained"]["retrieval"]["map_at_r"]
+        if abs(retrieval(out[tested], found.labels[tested]).map_at_r - expected) > 0.002:
+            print("The untrained model is left out: this version starts from other weights than the run did.")
+            return None
     return out
 
 

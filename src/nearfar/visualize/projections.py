@@ -1,6 +1,7 @@
 """From many dimensions to the two of a picture."""
 
 import importlib.util
+import logging
 import warnings
 from typing import Any
 
@@ -108,5 +109,6 @@ def _pacmap(rows: NDArray[np.float32], seed: int) -> NDArray[np.float32]:
         warnings.simplefilter("ignore")
         import pacmap
 
+        logging.getLogger("pacmap.pacmap").setLevel(logging.ERROR)  # it warns of every seed
         model = pacmap.PaCMAP(n_components=2, n_neighbors=min(10, len(rows) - 1), random_state=seed)
         return np.asarray(model.fit_transform(rows), dtype=np.float32)

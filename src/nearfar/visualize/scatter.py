@@ -33,8 +33,8 @@ def plot(
     """Draw embeddings in the plane, trained beside untrained where both are given.
 
     Up to ten classes have a colour each. Of more, seven drawn by `seed` are coloured and the rest are grey
-    dots, since the eye does not keep more apart; the same seven in both panels. With images, the coloured
-    ones are drawn as thumbnails.
+    dots, since the eye does not keep more apart; the same seven in both panels. With images, those of the
+    coloured that leave each other room are drawn as thumbnails.
 
     Args:
         path: the file to write; its ending names the format.
@@ -131,21 +131,36 @@ def _scatter(
     axes.set_box_aspect(1)  # one unit is as long across as up, or the picture would lie about distances
     axes.set_xlim(middle[0] - reach, middle[0] + reach)
     axes.set_ylim(middle[1] - reach, middle[1] + reach)
+    axes.scatter(*points[loud].T, s=size * 1.6, c=colors, alpha=0.9, linewidths=0, rasterized=True)
     if thumbnails is None or len(loud) > 600:
-        axes.scatter(*points[loud].T, s=size * 1.6, c=colors, alpha=0.9, linewidths=0, rasterized=True)
         return
     ink = is_ink(thumbnails)
     half = reach * (0.05 if len(loud) <= 150 else 0.036)
-    for row, color in zip(loud, colors, strict=True):
-        (x, y), tile = points[row], thumbnails[row]
+    for at in _clear_of_each_other(points[loud], 1.3 * half):
+        (x, y), tile, color = points[loud[at]], thumbnails[loud[at]], colors[at]
         extent = (x - half, x + half, y - half, y + half)
-        if ink:
-            picture = tinted(tile, color)
-        else:
-            picture = tile if tile.ndim == 3 else np.repeat(tile[..., None], 3, axis=2)
+        grey = tile.ndim == 2
+        picture = tinted(tile, color) if ink else np.repeat(tile[..., None], 3, axis=2) if grey else tile
         axes.imshow(picture, extent=extent, aspect="auto", interpolation="hanning", zorder=3)
-        if not ink:
-            axes.add_patch(_frame(extent, color))
+        axes.add_patch(_plate(extent) if ink else _frame(extent, color))
+
+
+def _clear_of_each_other(points: NDArray[np.float32], apart: float) -> list[int]:
+    """Positions of points, first come, first kept, that are farther apart than that along an axis."""
+    kept: list[int] = []
+    for at, point in enumerate(points):
+        if not kept or (np.abs(points[kept] - point).max(axis=1) > apart).all():
+            kept.append(at)
+    return kept
+
+
+def _plate(extent: tuple[float, float, float, float]) -> Any:
+    from matplotlib.patches import Rectangle
+
+    left, right, bottom, top = extent
+    return Rectangle(
+        (left, bottom), right - left, top - bottom, color="#F8F9FA", alpha=0.85, linewidth=0, zorder=2.5
+    )
 
 
 def _name(axes: "Axes", points: NDArray[np.float32], codes: NDArray[np.int64], names: list[str]) -> None:
