@@ -15,6 +15,7 @@ A loss with something to learn, such as proxies, keeps it in a layer that the mo
 """
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from inspect import Parameter
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +25,8 @@ import numpy as np
 from . import _shells
 from ._keras_batches import BalancedBatches
 from ._keras_layer import LAYERS, LearntLayer
+from .backends import backend_of
+from .distributed import add_up, sharded
 from .pairs import Pairs
 
 __all__ = ["BalancedBatches", "KerasLoss", "LearntLayer"]
@@ -43,13 +46,19 @@ class KerasLoss(keras.losses.Loss):
     _loss: _shells.Loss
 
     def __init__(
-        self, *, name: str | None = None, dtype: Any = None, layer: str | None = None, **options: Any
+        self,
+        *,
+        name: str | None = None,
+        dtype: Any = None,
+        distributed: bool = False,
+        layer: str | None = None,
+        **options: Any,
     ):
         self._given_reduction = options.get("reduction", "mean")
         options["reduction"] = _REDUCTIONS.get(self._given_reduction, self._given_reduction)
         values = self._loss.check(options)
         super().__init__(name=name, dtype=dtype)
-        self._cast = dtype
+        self._cast, self._distributed = dtype, distributed
         self._values = {name: values[name] for name in self._loss.settings if name not in self._loss.shapes}
         self.reduction: str = values["reduction"]
         self._layer = LAYERS.get(layer) if layer else None
@@ -78,14 +87,18 @@ class KerasLoss(keras.losses.Loss):
 
     def __call__(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> Any:
         """The loss of labels `y_true` and embeddings `y_pred`; the class's help says more."""
+        with sharded() if self._distributed else nullcontext():
+            value = self._reduced(y_true, y_pred, sample_weight)
+        whole = "mean" in self.reduction or (self._distributed and self.reduction == "sum")
+        return _per_replica(value) if whole else value
+
+    def _reduced(self, y_true: Any, y_pred: Any, sample_weight: Any) -> Any:
         if sample_weight is None:
-            value = self._value(y_true, y_pred, self.reduction)
-        elif "weights" in self._loss.tensors:
+            return self._value(y_true, y_pred, self.reduction)
+        if "weights" in self._loss.tensors:
             weights = keras.ops.reshape(keras.ops.convert_to_tensor(sample_weight), (-1,))
-            value = self._value(y_true, y_pred, self.reduction, weights=weights)
-        else:
-            value = self._weighted(self._value(y_true, y_pred, "none"), sample_weight)
-        return _per_replica(value) if "mean" in self.reduction else value
+            return self._value(y_true, y_pred, self.reduction, weights=weights)
+        return self._weighted(self._value(y_true, y_pred, "none"), sample_weight)
 
     def call(self, y_true: Any, y_pred: Any) -> Any:
         """The loss without weights."""
@@ -139,11 +152,9 @@ class KerasLoss(keras.losses.Loss):
         weighted = values * weights
         if self.reduction == "none":
             return weighted
-        total = keras.ops.sum(weighted)
-        if self.reduction == "sum":
-            return total
         counted = keras.ops.where(values > 0, weights, 0.0) if self.reduction == "active_mean" else weights
-        return keras.ops.divide_no_nan(total, keras.ops.sum(counted))
+        total, count = add_up(backend_of(values), [keras.ops.sum(weighted), keras.ops.sum(counted)])
+        return total if self.reduction == "sum" else keras.ops.divide_no_nan(total, count)
 
     def get_config(self) -> dict[str, Any]:
         """What makes a loss like this. Functions among the options must be registered with Keras to load."""
@@ -153,6 +164,8 @@ class KerasLoss(keras.losses.Loss):
         config = {**self._values, **learnt, "reduction": self._given_reduction}
         if self._cast is not None:
             config["dtype"] = self._cast
+        if self._distributed:
+            config["distributed"] = True
         if self._layer is not None:
             config["layer"] = self._layer.key
         saved = {name: keras.saving.serialize_keras_object(value) for name, value in config.items()}
@@ -190,7 +203,7 @@ def _as_labels(y: Any) -> Any:
 
 
 def _per_replica(value: Any) -> Any:
-    """Keras adds the replicas' losses, so that each has its share of a mean."""
+    """Keras adds the replicas' losses, so that each has its share of what is of all."""
     if keras.backend.backend() != "tensorflow":
         return value
     import tensorflow as tf
@@ -201,6 +214,7 @@ def _per_replica(value: Any) -> Any:
 def _more(loss: _shells.Loss) -> list[Parameter]:
     parameters = [Parameter("name", Parameter.KEYWORD_ONLY, default=None, annotation=str | None)]
     parameters.append(Parameter("dtype", Parameter.KEYWORD_ONLY, default=None, annotation=Any))
+    parameters.append(Parameter("distributed", Parameter.KEYWORD_ONLY, default=False, annotation=bool))
     return parameters
 
 
@@ -208,6 +222,8 @@ def _class_of(loss: _shells.Loss) -> type[KerasLoss]:
     entries = (
         "name: of the loss, in progress bars.\n"
         "dtype: to cast embeddings to; None computes float64 in float64 and everything else in float32.\n"
+        "distributed: the loss of the batch that all replicas of a `tf.distribute` strategy hold together; under\n"
+        "    `keras.distribution` on JAX it is that anyway. See `nearfar.distributed.sharded`.\n"
     )
     explicit = loss.inputs != ("embeddings", "labels")
     first = "same" if "same" in loss.inputs else "any" if explicit else "labels"

@@ -8,11 +8,14 @@ such as proxies, is an `nn.Parameter`: give the optimizer `loss.parameters()` to
 """
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from inspect import Parameter
 from typing import TYPE_CHECKING, Any
 
 import torch
 
 from . import _shells
+from .distributed import sharded
 from .pairs import Pairs
 
 __all__ = ["TorchLoss", "loss_class"]
@@ -23,8 +26,9 @@ class TorchLoss(torch.nn.Module):
 
     _loss: _shells.Loss
 
-    def __init__(self, **options: Any):
+    def __init__(self, *, distributed: Any = False, **options: Any):
         super().__init__()
+        self.distributed = distributed
         values = self._loss.check(options)
         for name in self._loss.settings:
             setattr(self, name, values[name])
@@ -40,12 +44,20 @@ class TorchLoss(torch.nn.Module):
                 expected = ", ".join(loss.inputs + loss.tensors)
                 raise TypeError(f"{loss.name} was called with {name}=...; expected {expected}.")
         keywords = {name: getattr(self, name) for name in (*loss.options, *loss.shapes)}
-        with torch.autocast(_device(tensors or tuple(more.values())), enabled=False):
+        with self._processes(), torch.autocast(_device(tensors or tuple(more.values())), enabled=False):
             return loss.function(*tensors, **more, **keywords)
+
+    def _processes(self) -> AbstractContextManager[None]:
+        if self.distributed is False:
+            return nullcontext()
+        return sharded(None if self.distributed is True else self.distributed)
 
     def extra_repr(self) -> str:
         """The options, as the constructor takes them."""
-        return _shells.representation(self._loss, {name: getattr(self, name) for name in self._loss.settings})
+        options = _shells.representation(
+            self._loss, {name: getattr(self, name) for name in self._loss.settings}
+        )
+        return options if self.distributed is False else f"{options}, distributed={self.distributed}"
 
 
 def _device(tensors: tuple[Any, ...]) -> str:
@@ -75,10 +87,15 @@ def loss_class(function: Callable[..., Any]) -> type[TorchLoss]:
         f">>> import torch\n>>> loss = {loss.name}({_shells.required(loss)})\n"
         f">>> loss({given}).shape\ntorch.Size([])"
     )
+    distributed = Parameter("distributed", Parameter.KEYWORD_ONLY, default=False, annotation=Any)
+    entry = (
+        "distributed: True, or a ProcessGroup, for the loss of the batch that all processes hold together, under\n"
+        "    DistributedDataParallel; see `nearfar.distributed.sharded`.\n"
+    )
     attributes = {
-        "__doc__": _shells.documentation(loss, f"`loss({inputs})`", example=example),
+        "__doc__": _shells.documentation(loss, f"`loss({inputs})`", more=entry, example=example),
         "__module__": __name__,
-        "__signature__": _shells.signature(loss),
+        "__signature__": _shells.signature(loss, [distributed]),
         "_loss": loss,
     }
     return type(loss.name, (TorchLoss,), attributes)
