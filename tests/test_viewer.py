@@ -552,6 +552,7 @@ def contrast(one, other):
 def test_text_stands_out_from_its_ground(opened, scheme):
     with opened(color_scheme=scheme) as view:
         view.evaluate("() => nearfar.store.set({ focus: 5, selection: [1, 2, 3] })")
+        view.evaluate("() => document.getAnimations().forEach((a) => a.finish())")  # colours on their way
         pairs = view.evaluate("""() => {
           const numbers = (text) => text.match(/[\\d.]+/g).map(Number);
           const clear = (color) => numbers(color).length === 4 && numbers(color)[3] === 0;

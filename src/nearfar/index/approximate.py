@@ -93,7 +93,9 @@ class Approximate:
         if self._backend == "faiss-hnsw":
             self._parameters.efSearch = max(self._parameters.efSearch, wanted)
         self._parameters.sel = None if among is None else faiss.IDSelectorBatch(among)
-        positions = self._index.search(self._prepared(queries), wanted, params=self._parameters)[1]
+        # faiss.contrib.torch_utils, where some package imports it, puts a search without params in its place
+        search = getattr(self._index, "search_numpy", self._index.search)
+        positions = search(self._prepared(queries), wanted, params=self._parameters)[1]
         rows = np.repeat(np.arange(len(queries)), wanted)
         flat = positions.reshape(-1)
         found = flat >= 0
