@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 from ..backends import Backend, Tensor, backend_of
 
-__all__ = ["Group", "Sharding", "add_up", "current", "everybody", "sharded", "whole_batch"]
+__all__ = ["Group", "Sharding", "add_up", "alike", "alone", "current", "everybody", "sharded", "whole_batch"]
 
 
 class Group(Protocol):
@@ -161,6 +161,12 @@ def add_up(xp: Backend, sums: Sequence[Tensor]) -> Sequence[Tensor]:
         return sums
     total = group.sum(xp.concat([xp.reshape(x, (1,)) for x in sums], axis=0))
     return [total[i] for i in range(len(sums))]
+
+
+def alike(xp: Backend, x: Tensor) -> Tensor:
+    """A value that every process has computed alike, from what `everybody` gave; when alone as it is."""
+    group = current(xp)
+    return x if group is None else group.alike(x)
 
 
 def whole_batch(*names: str) -> Callable[[Callable], Callable]:

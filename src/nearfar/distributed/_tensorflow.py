@@ -31,14 +31,8 @@ class ReplicaGroup:
         return [self._rows(x, first, rows[0]) for x in tensors], first
 
     def sum(self, x: tf.Tensor) -> tf.Tensor:
-        """Sum over the replicas; as every replica differentiates the same sum, its slope is their number."""
-        size = tf.cast(self.context.num_replicas_in_sync, x.dtype)
-
-        @tf.custom_gradient
-        def total(x: tf.Tensor) -> tuple:
-            return self.context.all_reduce(tf.distribute.ReduceOp.SUM, x), lambda upstream: size * upstream
-
-        return total(x)
+        """Sum over the replicas."""
+        return self.context.all_reduce(tf.distribute.ReduceOp.SUM, x)
 
     def alike(self, x: tf.Tensor) -> tf.Tensor:
         """`x`."""

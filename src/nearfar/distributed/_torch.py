@@ -151,16 +151,20 @@ def _padded(x: torch.Tensor, rows: int) -> torch.Tensor:
 
 
 class _Sum(torch.autograd.Function):
-    """Sum over the processes; as every process differentiates the same sum, backward is a multiplication."""
+    """Sum over the processes; backward too, since each process may go on with the sum in its own way."""
 
     @staticmethod
     def forward(ctx, x, group):
-        ctx.size = group.size
-        total = x.clone()
-        dist.all_reduce(total, group=group.process_group)
-        return total
+        ctx.group = group
+        return _summed(x, group)
 
     @staticmethod
     @once_differentiable
     def backward(ctx, gradient):
-        return ctx.size * gradient, None
+        return _summed(gradient, ctx.group), None
+
+
+def _summed(x: torch.Tensor, group: TorchGroup) -> torch.Tensor:
+    total = x.clone(memory_format=torch.contiguous_format)
+    dist.all_reduce(total, group=group.process_group)
+    return total

@@ -6,7 +6,7 @@ from typing import Any
 
 from ..backends import Backend, Tensor, backend_of
 from ..distances import paired
-from ..distributed import everybody, whole_batch
+from ..distributed import alike, everybody, whole_batch
 from ..pairs import Pairs
 from ..reduction import Terms
 from ..rows import row_loss
@@ -75,7 +75,8 @@ def cosent_loss(
         told = xp.sum(xp.where(rows != -math.inf, 0 * rows, 0.0))
         return xp.logsumexp(rows, where=rows > -math.inf) + told
 
-    return backend_of(embeddings).softplus(whole("positive", 1.0) + whole("negative", -1.0))
+    xp = backend_of(embeddings)
+    return alike(xp, xp.softplus(whole("positive", 1.0) + whole("negative", -1.0)))
 
 
 @whole_batch("lefts", "rights", "scores")
