@@ -421,6 +421,8 @@ def test_colour_by_another_column_changes_points_and_legend(opened):
         first, last = (np.array(colour_at(view, item)[:3], float) for item in (0, 89))
         assert np.abs(first - last).max() > 60  # the two ends of the ramp
         view.select_option("#color-by", label="wing")
+        written = "[...document.querySelectorAll('#legend .entries label')].map((e) => e.innerText.trim())"
+        wait(view, f"() => {written}.filter(Boolean).length === 2 && {written}.length === 2")
         assert [row.split()[0] for row in view.locator("#legend .entries label").all_inner_texts()] == [
             "no",
             "yes",
