@@ -214,3 +214,26 @@ def test_angular_loss_of_a_large_angle_does_not_overflow(differentiable):
     ]
     np.testing.assert_allclose(value, np.mean(expected), rtol=1e-5)
     assert np.isfinite(gradient).all()
+
+
+WEIGHTED = [
+    name
+    for name in losses.__all__
+    if getattr(losses, name).__module__.split(".")[-1]
+    in ("similarity", "margins", "lifted", "tuplet", "pairs", "distributions", "centroid", "ranking", "pnp")
+    and name != "histogram_loss"
+]
+
+
+@pytest.mark.parametrize("name", WEIGHTED)
+def test_weights_multiply_each_anchors_terms(framework, name):
+    def each(x, labels, weights):
+        loss = getattr(losses, name)
+        rows = [loss(x, labels, weights=w, reduction="sum") for w in weights]
+        return *rows, loss(x, labels, weights=weights[0] * 0 + 3.0), loss(x, labels)
+
+    weights = np.concatenate([np.random.default_rng(3).uniform(size=(1, 11)), np.eye(11)])
+    whole, *anchors, equal, plain = framework(each, X, LABELS, weights)
+    np.testing.assert_allclose(equal, plain, rtol=1e-9)
+    if name != "intra_pair_variance_loss":  # the weights are in its means too
+        np.testing.assert_allclose(whole, weights[0] @ np.array(anchors), rtol=1e-9)

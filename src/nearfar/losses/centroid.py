@@ -12,7 +12,7 @@ from ..rows import row_loss
 __all__ = ["centroid_triplet_loss"]
 
 
-@whole_batch("embeddings", "labels")
+@whole_batch("embeddings", "labels", "weights")
 def centroid_triplet_loss(
     embeddings: Tensor,
     labels: Tensor,
@@ -20,6 +20,7 @@ def centroid_triplet_loss(
     margin: float = 0.2,
     mining: str = "all",
     distance: str | Callable = "squared_euclidean",
+    weights: Tensor | None = None,
     reduction: str = "mean",
 ) -> Tensor:
     r"""Centroid triplet loss: hinge between the centroid of an anchor's class and those of the other classes.
@@ -37,6 +38,7 @@ def centroid_triplet_loss(
             authors' code does.
         distance: a name of `nearfar.distances`, or a function that takes `(a, d), (r, d)` to `(a, r)` and
             `(n, d), (n, d)` to `(n,)`. The paper squares the Euclidean distance.
+        weights: `(a,)` floats, how much each anchor's terms count in totals and in means.
         reduction: `"mean"` over all pairs of an anchor with a second sample of its class and another class
             (`"hard"`: over such anchors), `"active_mean"` over those whose term is positive, `"sum"`, or
             `"none"`.
@@ -64,9 +66,10 @@ def centroid_triplet_loss(
     xp = backend_of(embeddings, labels)
     x, pairs = xp.asfloat(embeddings), from_labels(labels)
     count = xp.count(pairs.positive, x)[:, None]
-    others = xp.astype(pairs.positive, x) @ x
-    centroids = (others + x) / (count + 1)
-    near = paired(x, others / xp.where(count > 0, count, 1.0), distance)
+    with xp.full_precision(x):
+        others = xp.astype(pairs.positive, x) @ x
+        centroids = (others + x) / (count + 1)
+        near = paired(x, others / xp.where(count > 0, count, 1.0), distance)
     rows = xp.arange(xp.shape(x)[0], x)
     first = ~xp.any(pairs.positive & (rows[None, :] < rows[:, None]), axis=1)  # one row stands for its class
     classes = Pairs(pairs.positive, pairs.negative & first[None, :])
@@ -85,6 +88,7 @@ def centroid_triplet_loss(
         classes,
         distance=distance,
         references=centroids,
+        weights=weights,
         reduction=reduction,
         block=None,
         per_anchor=(near,),

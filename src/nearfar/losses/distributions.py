@@ -20,6 +20,7 @@ def intra_pair_variance_loss(
     negative_epsilon: float = 0.01,
     references: Tensor | None = None,
     reference_labels: Tensor | None = None,
+    weights: Tensor | None = None,
     reduction: str = "mean",
     block: int | str | None = "auto",
 ) -> Tensor:
@@ -38,6 +39,7 @@ def intra_pair_variance_loss(
         negative_epsilon: how far above the mean a negative may be, relative to it.
         references: `(r, d)` to pair the anchors with; the other anchors when left out.
         reference_labels: `(r,)`, with `references`.
+        weights: `(a,)` floats, how much each anchor's terms count in totals and in means.
         reduction: `"mean"`: over positive pairs plus over negative pairs; `"active_mean"`: each over its
             pairs whose term is positive; `"sum"`; `"none"`: each anchor's two means added.
         block: anchors at a time; see `nearfar.rows.row_loss`.
@@ -64,6 +66,7 @@ def intra_pair_variance_loss(
         "distance": "cosine",
         "references": references,
         "reference_labels": reference_labels,
+        "weights": weights,
     }
 
     def mean(kind: str) -> Tensor:

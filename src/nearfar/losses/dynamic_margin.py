@@ -114,7 +114,8 @@ def gap_density(
     xp = backend_of(embeddings, labels, previous)
     bins = num_bins if previous is None else xp.shape(previous)[0] - 1
     fixed = xp.stop_gradient(xp.asfloat(embeddings))
-    gaps, valid = _gaps(xp, _of_unit_rows(fixed, fixed), from_labels(labels))
+    with xp.full_precision(fixed):
+        gaps, valid = _gaps(xp, _of_unit_rows(fixed, fixed), from_labels(labels))
     share = density_of(xp, *nodes(xp, gaps, 2.0, bins), valid, bins)
     if previous is None:
         return share

@@ -23,6 +23,7 @@ def lifted_structure_loss(
     distance: str | Callable = "euclidean",
     references: Tensor | None = None,
     reference_labels: Tensor | None = None,
+    weights: Tensor | None = None,
     reduction: str = "mean",
     block: int | str | None = "auto",
 ) -> Tensor:
@@ -42,6 +43,7 @@ def lifted_structure_loss(
         references: `(r, d)`, the other end of each pair: an anchor's negatives are among them, a reference's
             among the anchors. The other anchors when left out.
         reference_labels: `(r,)`, with `references`.
+        weights: `(a,)` floats, how much each anchor's terms count in totals and in means.
         reduction: `"mean"` over positive pairs whose ends have a negative, `"active_mean"`, `"sum"`, or
             `"none"`.
         block: anchors at a time; see `nearfar.rows.row_loss`.
@@ -96,7 +98,14 @@ def lifted_structure_loss(
             **rest,
         )
     return row_loss(
-        terms, embeddings, labels, reduction=reduction, parameters=(others,), per_anchor=(own,), **forth
+        terms,
+        embeddings,
+        labels,
+        weights=weights,
+        reduction=reduction,
+        parameters=(others,),
+        per_anchor=(own,),
+        **forth,
     )
 
 
@@ -109,6 +118,7 @@ def generalized_lifted_structure_loss(
     distance: str | Callable = "euclidean",
     references: Tensor | None = None,
     reference_labels: Tensor | None = None,
+    weights: Tensor | None = None,
     reduction: str = "mean",
     block: int | str | None = "auto",
 ) -> Tensor:
@@ -127,6 +137,7 @@ def generalized_lifted_structure_loss(
         distance: see `nearfar.distances.pairwise`.
         references: `(r, d)` to pair the anchors with; the other anchors when left out.
         reference_labels: `(r,)`, with `references`.
+        weights: `(a,)` floats, how much each anchor's terms count in totals and in means.
         reduction: `"mean"` over anchors that have a positive and a negative, `"active_mean"`, `"sum"`, or
             `"none"`.
         block: anchors at a time; see `nearfar.rows.row_loss`.
@@ -165,6 +176,7 @@ def generalized_lifted_structure_loss(
         distance=distance,
         references=references,
         reference_labels=reference_labels,
+        weights=weights,
         reduction=reduction,
         block=block,
     )

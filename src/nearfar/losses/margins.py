@@ -23,6 +23,7 @@ def margin_loss(
     distance: str | Callable = "euclidean",
     references: Tensor | None = None,
     reference_labels: Tensor | None = None,
+    weights: Tensor | None = None,
     reduction: str = "mean",
     block: int | str | None = "auto",
 ) -> Tensor:
@@ -44,6 +45,7 @@ def margin_loss(
         distance: see `nearfar.distances.pairwise`.
         references: `(r, d)` to pair the anchors with; the other anchors when left out.
         reference_labels: `(r,)`, with `references`.
+        weights: `(a,)` floats, how much each anchor's terms count in totals and in means.
         reduction: `"mean"`: over positive pairs plus over negative pairs; `"active_mean"`: each over its
             pairs whose term is positive; `"sum"`; `"none"`: each anchor's means added.
         block: anchors at a time; see `nearfar.rows.row_loss`.
@@ -93,6 +95,7 @@ def margin_loss(
         distance=distance,
         references=references,
         reference_labels=reference_labels,
+        weights=weights,
         reduction=reduction,
         block=block,
         parameters=parameters,
@@ -134,6 +137,7 @@ def threshold_consistent_margin_loss(
     negative_weight: float = 1.0,
     references: Tensor | None = None,
     reference_labels: Tensor | None = None,
+    weights: Tensor | None = None,
     reduction: str = "mean",
     block: int | str | None = "auto",
 ) -> Tensor:
@@ -155,6 +159,7 @@ def threshold_consistent_margin_loss(
         negative_weight: the weight of the negative part.
         references: `(r, d)` to pair the anchors with; the other anchors when left out.
         reference_labels: `(r,)`, with `references`.
+        weights: `(a,)` floats, how much each anchor's terms count in totals and in means.
         reduction: `"mean"`: over the hard positive pairs plus over the hard negative pairs; `"active_mean"`
             likewise without those exactly at the margin; `"sum"`; `"none"`: each anchor's two means added.
         block: anchors at a time; see `nearfar.rows.row_loss`.
@@ -194,6 +199,7 @@ def threshold_consistent_margin_loss(
         distance="cosine",
         references=references,
         reference_labels=reference_labels,
+        weights=weights,
         reduction=reduction,
         block=block,
     )

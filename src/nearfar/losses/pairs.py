@@ -30,6 +30,7 @@ def online_contrastive_loss(
     distance: str | Callable = "cosine",
     references: Tensor | None = None,
     reference_labels: Tensor | None = None,
+    weights: Tensor | None = None,
     reduction: str = "mean",
     block: int | str | None = "auto",
 ) -> Tensor:
@@ -51,6 +52,7 @@ def online_contrastive_loss(
         distance: see `nearfar.distances.pairwise`.
         references: `(r, d)` to pair the anchors with; the other anchors when left out.
         reference_labels: `(r,)`, with `references`.
+        weights: `(a,)` floats, how much each anchor's terms count in totals and in means.
         reduction: `"mean"`: over hard positives plus over hard negatives; `"active_mean"` likewise over those
             whose term is positive; `"sum"`, the peer's; `"none"`: each anchor's two means added.
         block: anchors at a time; see `nearfar.rows.row_loss`.
@@ -99,9 +101,9 @@ def online_contrastive_loss(
         positive, negative = pairs.positive & (distances > nearest), pairs.negative & (distances < farthest)
         return weighted(xp, near, positive), weighted(xp, far * far, negative)
 
-    return row_loss(
-        hard, embeddings, labels, reduction=reduction, block=block, parameters=(nearest, farthest), **rest
-    )
+    thresholds = (nearest, farthest)
+    rest |= {"weights": weights, "reduction": reduction, "block": block}
+    return row_loss(hard, embeddings, labels, parameters=thresholds, **rest)
 
 
 def ranked_list_loss(
@@ -116,6 +118,7 @@ def ranked_list_loss(
     distance: str | Callable = "euclidean",
     references: Tensor | None = None,
     reference_labels: Tensor | None = None,
+    weights: Tensor | None = None,
     reduction: str = "mean",
     block: int | str | None = "auto",
 ) -> Tensor:
@@ -141,6 +144,7 @@ def ranked_list_loss(
         distance: see `nearfar.distances.pairwise`.
         references: `(r, d)` to pair the anchors with; the other anchors when left out.
         reference_labels: `(r,)`, with `references`.
+        weights: `(a,)` floats, how much each anchor's terms count in totals and in means.
         reduction: `"mean"` over anchors that have a positive and a negative, `"active_mean"`, `"sum"`, or
             `"none"`.
         block: anchors at a time; see `nearfar.rows.row_loss`.
@@ -185,6 +189,7 @@ def ranked_list_loss(
         distance=distance,
         references=references,
         reference_labels=reference_labels,
+        weights=weights,
         reduction=reduction,
         block=block,
     )
@@ -223,6 +228,7 @@ def signal_to_noise_contrastive_loss(
     negative_margin: float = 0.2,
     references: Tensor | None = None,
     reference_labels: Tensor | None = None,
+    weights: Tensor | None = None,
     reduction: str = "mean",
     block: int | str | None = "auto",
 ) -> Tensor:
@@ -240,6 +246,7 @@ def signal_to_noise_contrastive_loss(
         negative_margin: negatives farther than this are left alone; 2 is what independent rows have.
         references: `(r, d)` to pair the anchors with; the other anchors when left out.
         reference_labels: `(r,)`, with `references`.
+        weights: `(a,)` floats, how much each anchor's terms count in totals and in means.
         reduction: see `contrastive_loss`.
         block: anchors at a time; see `nearfar.rows.row_loss`.
 
@@ -269,6 +276,7 @@ def signal_to_noise_contrastive_loss(
         distance=signal_to_noise,
         references=references,
         reference_labels=reference_labels,
+        weights=weights,
         reduction=reduction,
         block=block,
     )

@@ -28,6 +28,7 @@ def pnp_loss(
     temperature: float = 0.01,
     references: Tensor | None = None,
     reference_labels: Tensor | None = None,
+    weights: Tensor | None = None,
     reduction: str = "mean",
     block: int | str | None = "auto",
 ) -> Tensor:
@@ -47,6 +48,7 @@ def pnp_loss(
         temperature: `tau`.
         references: `(r, d)` to rank for each anchor; the other anchors when left out.
         reference_labels: `(r,)`, with `references`.
+        weights: `(a,)` floats, how much each anchor's terms count in totals and in means.
         reduction: `"mean"` over anchors that have a positive and a negative, `"active_mean"`, `"sum"`, or
             `"none"`.
         block: anchors at a time; see `nearfar.rows.row_loss`.
@@ -86,6 +88,7 @@ def pnp_loss(
         distance="cosine",
         references=references,
         reference_labels=reference_labels,
+        weights=weights,
         reduction=reduction,
         block=block,
     )

@@ -20,6 +20,7 @@ def fast_ap_loss(
     num_bins: int = 10,
     references: Tensor | None = None,
     reference_labels: Tensor | None = None,
+    weights: Tensor | None = None,
     reduction: str = "mean",
     block: int | str | None = "auto",
 ) -> Tensor:
@@ -36,6 +37,7 @@ def fast_ap_loss(
         num_bins: `L`; the paper finds 10 enough.
         references: `(r, d)` to rank for each anchor; the other anchors when left out.
         reference_labels: `(r,)`, with `references`.
+        weights: `(a,)` floats, how much each anchor's terms count in totals and in means.
         reduction: `"mean"` over anchors that have a positive and a negative, `"active_mean"`, `"sum"`, or
             `"none"`.
         block: anchors at a time; see `nearfar.rows.row_loss`.
@@ -74,6 +76,7 @@ def fast_ap_loss(
         distance="cosine",
         references=references,
         reference_labels=reference_labels,
+        weights=weights,
         reduction=reduction,
         block=block,
     )
@@ -86,6 +89,7 @@ def smooth_ap_loss(
     temperature: float = 0.01,
     references: Tensor | None = None,
     reference_labels: Tensor | None = None,
+    weights: Tensor | None = None,
     reduction: str = "mean",
     block: int | str | None = "auto",
 ) -> Tensor:
@@ -103,6 +107,7 @@ def smooth_ap_loss(
         temperature: `tau`.
         references: `(r, d)` to rank for each anchor; the other anchors when left out.
         reference_labels: `(r,)`, with `references`.
+        weights: `(a,)` floats, how much each anchor's terms count in totals and in means.
         reduction: `"mean"` over anchors that have a positive and a negative, `"active_mean"`, `"sum"`, or
             `"none"`.
         block: anchors at a time; see `nearfar.rows.row_loss`.
@@ -141,6 +146,7 @@ def smooth_ap_loss(
         distance="cosine",
         references=references,
         reference_labels=reference_labels,
+        weights=weights,
         reduction=reduction,
         block=block,
     )
@@ -155,6 +161,7 @@ def recall_at_k_surrogate_loss(
     temperature: float = 0.01,
     references: Tensor | None = None,
     reference_labels: Tensor | None = None,
+    weights: Tensor | None = None,
     reduction: str = "mean",
     block: int | str | None = "auto",
 ) -> Tensor:
@@ -172,6 +179,7 @@ def recall_at_k_surrogate_loss(
         temperature: `tau_2`, in cosines.
         references: `(r, d)` to rank for each anchor; the other anchors when left out.
         reference_labels: `(r,)`, with `references`.
+        weights: `(a,)` floats, how much each anchor's terms count in totals and in means.
         reduction: `"mean"` over anchors that have a positive and a negative, `"active_mean"`, `"sum"`, or
             `"none"`.
         block: anchors at a time; see `nearfar.rows.row_loss`.
@@ -210,6 +218,7 @@ def recall_at_k_surrogate_loss(
         distance="cosine",
         references=references,
         reference_labels=reference_labels,
+        weights=weights,
         reduction=reduction,
         block=block,
     )

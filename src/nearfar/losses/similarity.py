@@ -22,6 +22,7 @@ def multi_similarity_loss(
     distance: str | Callable = "cosine",
     references: Tensor | None = None,
     reference_labels: Tensor | None = None,
+    weights: Tensor | None = None,
     reduction: str = "mean",
     block: int | str | None = "auto",
 ) -> Tensor:
@@ -43,6 +44,7 @@ def multi_similarity_loss(
         distance: see `nearfar.distances.pairwise`.
         references: `(r, d)` to pair the anchors with; the other anchors when left out.
         reference_labels: `(r,)`, with `references`.
+        weights: `(a,)` floats, how much each anchor's terms count in totals and in means.
         reduction: `"mean"` over anchors that have a positive and a negative (before mining), `"active_mean"`,
             `"sum"`, or `"none"`.
         block: anchors at a time; see `nearfar.rows.row_loss`.
@@ -82,6 +84,7 @@ def multi_similarity_loss(
         distance=distance,
         references=references,
         reference_labels=reference_labels,
+        weights=weights,
         reduction=reduction,
         block=block,
     )
@@ -96,6 +99,7 @@ def circle_loss(
     mining: str | Callable | None = None,
     references: Tensor | None = None,
     reference_labels: Tensor | None = None,
+    weights: Tensor | None = None,
     reduction: str = "mean",
     block: int | str | None = "auto",
 ) -> Tensor:
@@ -116,6 +120,7 @@ def circle_loss(
             and `Pairs` to `Pairs`.
         references: `(r, d)` to pair the anchors with; the other anchors when left out.
         reference_labels: `(r,)`, with `references`.
+        weights: `(a,)` floats, how much each anchor's terms count in totals and in means.
         reduction: `"mean"` over anchors that have a positive and a negative, `"active_mean"`, `"sum"`, or
             `"none"`.
         block: anchors at a time; see `nearfar.rows.row_loss`.
@@ -157,6 +162,7 @@ def circle_loss(
         distance="cosine",
         references=references,
         reference_labels=reference_labels,
+        weights=weights,
         reduction=reduction,
         block=block,
     )

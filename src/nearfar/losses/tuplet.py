@@ -20,6 +20,7 @@ def n_pairs_loss(
     distance: str | Callable = "dot",
     references: Tensor | None = None,
     reference_labels: Tensor | None = None,
+    weights: Tensor | None = None,
     reduction: str = "mean",
     block: int | str | None = "auto",
 ) -> Tensor:
@@ -36,6 +37,7 @@ def n_pairs_loss(
         distance: see `nearfar.distances.pairwise`; `"dot"`, minus the inner product, is the paper's.
         references: `(r, d)`, positives and negatives; the other anchors when left out.
         reference_labels: `(r,)`, with `references`.
+        weights: `(a,)` floats, how much each anchor's terms count in totals and in means.
         reduction: `"mean"` over positive pairs whose anchor has a negative, `"active_mean"`, `"sum"`, or
             `"none"`.
         block: anchors at a time; see `nearfar.rows.row_loss`.
@@ -73,6 +75,7 @@ def n_pairs_loss(
         distance=distance,
         references=references,
         reference_labels=reference_labels,
+        weights=weights,
         reduction=reduction,
         block=block,
     )
@@ -86,6 +89,7 @@ def tuplet_margin_loss(
     scale: float = 64.0,
     references: Tensor | None = None,
     reference_labels: Tensor | None = None,
+    weights: Tensor | None = None,
     reduction: str = "mean",
     block: int | str | None = "auto",
 ) -> Tensor:
@@ -101,6 +105,7 @@ def tuplet_margin_loss(
         scale: `s`.
         references: `(r, d)`, positives and negatives; the other anchors when left out.
         reference_labels: `(r,)`, with `references`.
+        weights: `(a,)` floats, how much each anchor's terms count in totals and in means.
         reduction: `"mean"` over positive pairs whose anchor has a negative, `"active_mean"`, `"sum"`, or
             `"none"`.
         block: anchors at a time; see `nearfar.rows.row_loss`.
@@ -140,6 +145,7 @@ def tuplet_margin_loss(
         distance="cosine",
         references=references,
         reference_labels=reference_labels,
+        weights=weights,
         reduction=reduction,
         block=block,
     )
@@ -152,6 +158,7 @@ def angular_loss(
     alpha: float = 45.0,
     references: Tensor | None = None,
     reference_labels: Tensor | None = None,
+    weights: Tensor | None = None,
     reduction: str = "mean",
 ) -> Tensor:
     r"""Angular loss: a small angle at each negative, from which a positive pair is seen.
@@ -168,6 +175,7 @@ def angular_loss(
         alpha: the largest angle that is left alone, in degrees, 0 < alpha <= 65.
         references: `(r, d)`, positives and negatives; the other anchors when left out.
         reference_labels: `(r,)`, with `references`.
+        weights: `(a,)` floats, how much each anchor's terms count in totals and in means.
         reduction: `"mean"` over positive pairs whose anchor has a negative, `"active_mean"`, `"sum"`, or
             `"none"`.
 
@@ -212,6 +220,7 @@ def angular_loss(
         distance="cosine",
         references=references,
         reference_labels=reference_labels,
+        weights=weights,
         reduction=reduction,
         block=None,
         parameters=(others,),
