@@ -82,18 +82,27 @@ def test_an_unexpected_error_is_one_line_and_says_how_to_see_more(capsys, monkey
         cli.main(["train", "digits"])
 
 
-def test_ctrl_c_is_one_line(capsys, monkeypatch, place):
-    from nearfar.training import trainer
+def test_ctrl_c_is_one_line_that_says_how_to_go_on(capsys, monkeypatch, place):
+    from nearfar.training.backend import select_backend
 
-    (place / "run").mkdir()
-    (place / "run" / "config.yaml").write_text("data: digits\n")
+    select_backend()
+    from nearfar.training.callbacks import Epochs
 
-    def stopped(config):
+    def stopped(self, epoch, logs=None):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(trainer, "train", stopped)
-    line = refused(capsys, "train", "digits", "--out", "run", code=130)
-    assert "continue with: nearfar train --resume --out run" in line
+    options = ["--limit", "60", "--model", "mlp", "--model-options", "width=8", "--epochs", "2"]
+    with monkeypatch.context() as patch:
+        patch.setattr(Epochs, "on_epoch_begin", stopped)
+        line = refused(capsys, "train", "digits", *options, code=130)
+    assert line == "nearfar: interrupted; continue with: nearfar train --resume --out runs/digits-1\n"
+    assert (
+        cli.main(["train", "--resume", "--out", "runs/digits-1"]) == 0
+    )  # before the first epoch: from the start
+    assert (place / "runs" / "digits-1" / "report.json").exists()
+    assert "nothing to resume" in refused(capsys, "train", "--resume", "--out", "runs/digits-1")
+    other = refused(capsys, "train", "--resume", "--out", "runs/digits-1", "--seed", "9")
+    assert "was started with seed 0, not 9" in other
 
 
 # --- wrong options

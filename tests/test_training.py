@@ -26,6 +26,7 @@ import keras
 
 from nearfar.training import checkpoint, collapse, defaults, outputs, pipeline, report
 from nearfar.training.augment import random_affine
+from nearfar.training.callbacks import TrainingError
 from nearfar.training.embedding import embed
 from nearfar.training.learner import MetricLearner
 from nearfar.training.models import build_model
@@ -171,10 +172,33 @@ def test_models_give_rows_of_length_one(name, shape):
     np.testing.assert_allclose(np.linalg.norm(out, axis=1), 1, atol=1e-5)
 
 
+@pytest.mark.parametrize("name", ["cnn", "resnet", "mlp"])
+def test_a_black_image_leaves_the_weights_finite(name):
+    # its embedding is a row of zeros, whose length has no slope
+    images = np.zeros((6, 8, 8, 1), np.float32)
+    images[2:] = np.random.default_rng(0).random((4, 8, 8, 1))
+    learner = MetricLearner(build_model(name, (8, 8, 1), {}, 6), Objective("triplet_loss", {}, 3, 6))
+    learner.compile(optimizer=make_optimizer("adam", 1e-3, "constant", 2, 0.0))
+    for _ in range(2):
+        learner.train_on_batch(images, np.array([0, 0, 1, 1, 2, 2], np.int32))
+    assert all(np.isfinite(weights).all() for weights in learner.network.get_weights())
+
+
+def network_of_nan(input_shape):
+    layer = keras.layers.Dense(3, bias_initializer=keras.initializers.Constant(float("nan")))
+    return keras.Sequential([keras.Input(input_shape), keras.layers.Flatten(), layer])
+
+
+def test_a_run_that_diverges_says_so(tmp_path):
+    options = {**SMALL, "model": f"{__name__}:network_of_nan", "model_options": {}}
+    with pytest.raises(TrainingError, match="lower --learning-rate"):
+        train(TrainConfig(**options, out=str(tmp_path / "run")), say=lambda line: None)
+
+
 def test_cnn_is_the_tutorials_network():
     layers = [type(layer).__name__ for layer in build_model("cnn", (28, 28, 1), {}).layers]
     block = ["Conv2D", "MaxPooling2D", "Dropout"]
-    assert layers == ["InputLayer", *block, *block, "Flatten", "Dense", "UnitNormalization"]
+    assert layers == ["InputLayer", *block, *block, "Flatten", "Dense"]
     # 2*2*1*64 + 64, 2*2*64*32 + 32, 7*7*32*256 + 256
     assert build_model("cnn", (28, 28, 1), {}).count_params() == 320 + 8224 + 401_664
 

@@ -8,11 +8,5 @@ def main(argv: list[str]) -> int | None:
     from nearfar.training.options import from_arguments
     from nearfar.training.trainer import train
 
-    config = from_arguments(argv)
-    try:
-        train(config)
-    except KeyboardInterrupt:
-        from nearfar.training.outputs import interrupted
-
-        raise KeyboardInterrupt(interrupted(config.out)) from None
+    train(from_arguments(argv))
     return 0

@@ -85,6 +85,11 @@ class Epochs(keras.callbacks.Callback):
             )
         learner: Any = self.model
         embeddings = embed(learner.network, self.validation[0])
+        if not np.isfinite(embeddings).all():
+            raise TrainingError(
+                f"the embeddings became NaN or infinite in epoch {epoch + 1}; try a lower --learning-rate "
+                f"(now {self.config.learning_rate:g}), and check the inputs for NaN."
+            )
         measured = retrieval(embeddings, self.validation[1])
         # also what the progress bar shows, since it prints the epoch's line after this
         logs[f"{self.prefix}_precision_at_1"] = measured.precision_at_1

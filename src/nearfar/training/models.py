@@ -12,6 +12,7 @@ from .catalogue import ConfigError, imported
 
 __all__ = ["build_model", "cnn", "mlp", "resnet"]
 
+ops: Any = keras.ops  # its own hints say that anything may be None
 _CONVOLUTION: dict[str, Any] = {
     "padding": "same",
     "data_format": "channels_last",
@@ -183,10 +184,13 @@ def _convolution(x: Any, filters: int) -> Any:
 
 def _embedding(x: Any, dim: int, normalize: bool) -> Any:
     # float32 also under mixed precision: distances of near rows need the digits
-    x = layers.Dense(
-        dim, kernel_initializer="zeros", dtype="float32", name=None if normalize else "embedding"
-    )(x)
-    return layers.UnitNormalization(dtype="float32", name="embedding")(x) if normalize else x
+    x = layers.Dense(dim, kernel_initializer="zeros", dtype="float32", name="embedding")(x)
+    if not normalize:
+        return x
+    # Not UnitNormalization: a row of zeros, such as a black image gives, has NaN for a gradient there on torch and
+    # JAX. Operations, not a layer of ours, so that Keras alone can load the model.
+    squares = ops.sum(ops.square(x), axis=-1, keepdims=True)
+    return x * ops.rsqrt(ops.where(squares > 1e-12, squares, 1.0))
 
 
 def _started(inputs: Any, outputs: Any, name: str) -> keras.Model:

@@ -82,13 +82,6 @@ def check_folder(out: str | None, *, overwrite: bool = False) -> None:
         )
 
 
-def interrupted(out: str | None) -> str:
-    """What to tell who stopped a run."""
-    if out is None or not (Path(out) / "config.yaml").exists():
-        return "interrupted."
-    return f"interrupted; continue with: nearfar train --resume --out {out}"
-
-
 def check_package(name: str, needed_by: str) -> None:
     """Refuse to start where a package is missing that is needed at the end."""
     if importlib.util.find_spec(name) is None:

@@ -98,14 +98,19 @@ def train(config: TrainConfig, *, say: Callable[[str], None] | None = None) -> R
 
         callbacks.append(Scalars(folder / "tensorboard", epochs))
     assert config.epochs is not None
-    if done < config.epochs:
-        learner.fit(batches, epochs=config.epochs, initial_epoch=done, verbose=bar, callbacks=callbacks)
-    trained_at = time.perf_counter()
-    from .finish import finish
+    try:
+        if done < config.epochs:
+            learner.fit(batches, epochs=config.epochs, initial_epoch=done, verbose=bar, callbacks=callbacks)
+        trained_at = time.perf_counter()
+        from .finish import finish
 
-    run = finish(
-        config, data, learner.network, folder, epochs, test_rows, untrained, say, trained_at - started
-    )
+        run = finish(
+            config, data, learner.network, folder, epochs, test_rows, untrained, say, trained_at - started
+        )
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(
+            f"interrupted; continue with: nearfar train --resume --out {folder}"
+        ) from None
     seconds = time.perf_counter() - started
     say(f"Done in {seconds:.0f} s, training {trained_at - started:.0f} s of it. Run folder: {folder}")
     return run
