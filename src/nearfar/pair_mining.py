@@ -2,7 +2,7 @@
 
 Every batch loss takes a `Pairs` in place of labels, so that a mining composes with all of them; many pair
 losses also take its name or function as `mining=`. A mining sees the loss's own distances, in the loss's
-units.
+units. Those that need the whole batch see one process's anchors inside `nearfar.distributed.sharded`.
 """
 
 import math
@@ -219,7 +219,7 @@ def angular(distances: Tensor, pairs: Pairs, *, angle: float = 20.0) -> Pairs:
     if distances.shape[0] != distances.shape[1]:
         raise ValueError(
             f"distances has shape {tuple(distances.shape)}; expected those of a batch with itself, (a, a): "
-            "angular mining takes no references."
+            "angular mining takes neither references nor a batch that processes share."
         )
     xp = backend_of(distances, *pairs)
     squares = xp.stop_gradient(distances * distances)

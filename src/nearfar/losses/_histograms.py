@@ -18,7 +18,7 @@ def nodes(xp: Backend, values: Tensor, bound: float, num_bins: int) -> tuple[Ten
 def histograms(xp: Backend, index: Tensor, upper: Tensor, where: Tensor, num_bins: int) -> Tensor:
     """`(a, num_bins + 1)`: how many of each row's values fall on each node, each value shared by its two."""
     row = xp.zeros_like(xp.astype(xp.arange(num_bins + 1, upper), upper))
-    rows = xp.zeros_like(upper[:, :1] + row[None, :])
+    rows = xp.zeros_like(xp.sum(upper, axis=1)[:, None] + row[None, :])
     rows = xp.add_along_rows(rows, index, xp.where(where, 1 - upper, 0.0))
     return xp.add_along_rows(rows, index + 1, xp.where(where, upper, 0.0))
 

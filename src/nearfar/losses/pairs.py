@@ -90,7 +90,8 @@ def online_contrastive_loss(
         rows = row_loss(terms, embeddings, labels, reduction="none", block=block, **rest)
         xp = backend_of(rows)
         (rows,), _ = everybody(xp, xp.stop_gradient(rows))
-        return xp.max(rows)
+        none = xp.full_like(xp.reshape(xp.sum(rows), (1,)), -math.inf)  # there may be no rows at all
+        return xp.max(xp.concat([rows, none]))
 
     farthest = over_batch(lambda xp, d, pairs: xp.max(d, axis=1, where=pairs.positive))
     nearest = -over_batch(lambda xp, d, pairs: -xp.min(d, axis=1, where=pairs.negative))

@@ -212,7 +212,10 @@ def angular_loss(
 
     others = references
     if others is None:
-        (others,), _ = everybody(backend_of(embeddings), embeddings)
+        xp = backend_of(embeddings)
+        (others,), _ = everybody(xp, embeddings)
+        if isinstance(xp.shape(others)[0], int) and not xp.shape(others)[0]:
+            others = xp.sum(others, axis=0)[None, :]  # the row that stands in for an empty batch
     return row_loss(
         terms,
         embeddings,
