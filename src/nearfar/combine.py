@@ -1,11 +1,12 @@
-"""Several losses as one: weighted sums, on the whole embedding or on some of its columns."""
+"""Several losses as one: weighted sums, on the whole embedding or on some of its columns; and pairs of rows out of
+labels, for losses that take no labels."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from .backends import Tensor, backend_of
+from .backends import Backend, Tensor, backend_of
 
-__all__ = ["Part", "combined_loss", "matryoshka", "partners"]
+__all__ = ["Part", "combined_loss", "matryoshka", "paired_rows", "partners", "strangers"]
 
 
 class Part(NamedTuple):
@@ -14,9 +15,8 @@ class Part(NamedTuple):
     loss: Callable[..., Tensor]  #: a function of `nearfar.losses`, or one written like them
     weight: float | Tensor = 1.0  #: how much it counts
     columns: slice = slice(None)  #: which columns of the embeddings it sees
-    options: Mapping[
-        str, Any
-    ] = {}  #: its own options; tables that go with the embeddings are cut to the same columns
+    #: its own options; tables that go with the embeddings are cut to the same columns
+    options: Mapping[str, Any] = {}
 
 
 #: options that are tables of rows like the embeddings
@@ -32,8 +32,7 @@ def combined_loss(parts: Sequence[Part], embeddings: Tensor, labels: Tensor, **s
         labels: what the losses take second: labels or `Pairs`, or for losses of two tables (`vicreg_loss`,
             `multiple_negatives_ranking_loss`) the other table.
         **shared: options that all parts get, such as `references`; a part's own go before them. References,
-        proxies,
-            documents and views are cut to the part's columns.
+            proxies, documents and views are cut to the part's columns.
 
     Returns:
         Scalar, or what the reduction gives if all parts give the same shape.
@@ -130,15 +129,81 @@ def partners(labels: Tensor) -> Tensor:
         >>> partners(np.array([0, 1, 0, 0, 2])).tolist()
         [2, 1, 3, 0, 4]
     """
+    xp, rows, same = _rows_and_classes(labels)
+    n = xp.shape(rows)[0]
+    ahead = (rows[None, :] - rows[:, None] - 1) % n  # 0 for the next row, n - 1 for the row itself
+    return xp.argmin(xp.where(same, ahead, ahead + n))
+
+
+def strangers(labels: Tensor) -> Tensor:
+    """For each row a row of another class, each its own as far as it goes: negatives out of a labelled batch.
+
+    The search starts half the batch ahead, so that in a batch whose classes stand together and are equally
+    large no row is taken twice.
+
+    Args:
+        labels: `(n,)` or `(n, 1)` integers, bool or strings.
+
+    Returns:
+        `(n,)` row numbers; a row is its own stranger where there is one class alone.
+
+    Raises:
+        TypeError: labels are floats.
+        ValueError: labels are not one per row.
+
+    Example:
+        >>> import numpy as np
+        >>> strangers(np.array([0, 0, 1, 1])).tolist()
+        [2, 3, 0, 1]
+    """
+    xp, rows, same = _rows_and_classes(labels)
+    n = xp.shape(rows)[0]
+    ahead = (rows[None, :] - rows[:, None] - n // 2) % n
+    itself = xp.where(rows[None, :] == rows[:, None], 0 * ahead + n, ahead + 2 * n)
+    return xp.argmin(xp.where(same, itself, ahead))
+
+
+def paired_rows(labels: Tensor) -> tuple[Tensor, Tensor]:
+    """Two tables of rows, row i of one of the class of row i of the other, and no row in both.
+
+    `queries, documents = paired_rows(labels)` and `multiple_negatives_ranking_loss(x[queries], x[documents])`
+    trains a loss of two towers on labels; with `partners` every query would be a document too, its own
+    nearest. Two pairs of one class are still taken for negatives of each other.
+
+    Args:
+        labels: `(n,)` or `(n, 1)` integers, bool or strings.
+
+    Returns:
+        Row numbers, `(n // 2,)` each. Where classes are of odd size there are fewer pairs: rows that are left
+        over, each with itself, fill up the tables.
+
+    Raises:
+        TypeError: labels are floats.
+        ValueError: labels are not one per row.
+
+    Example:
+        >>> import numpy as np
+        >>> lefts, rights = paired_rows(np.array([0, 1, 0, 1, 2, 1]))
+        >>> lefts.tolist(), rights.tolist()
+        ([0, 1, 4], [2, 3, 4])
+    """
+    xp, rows, same = _rows_and_classes(labels)
+    before, after = rows[None, :] < rows[:, None], rows[None, :] > rows[:, None]
+    place = xp.sum(xp.where(same & before, 1 + 0 * rows[None, :], 0 * rows[None, :]), axis=1)
+    paired = xp.any(same & after, axis=1)
+    first = (place % 2) == 0
+    order = xp.argsort(xp.where(first, xp.where(paired, 0 * rows, 0 * rows + 1), 0 * rows + 2)[None, :])[0]
+    chosen = order[: xp.shape(rows)[0] // 2]
+    return chosen, xp.take(xp.where(paired, partners(labels), rows), chosen)
+
+
+def _rows_and_classes(labels: Tensor) -> tuple[Backend, Tensor, Tensor]:
+    """Row numbers `(n,)`, and which rows are of the same class `(n, n)`."""
     from .pairs import check_labels
 
     xp = backend_of(labels)
     (labels,) = xp.as_labels(check_labels(xp, labels, "labels"))
-    n = xp.shape(labels)[0]
-    rows = xp.arange(n, labels)
-    ahead = (rows[None, :] - rows[:, None] - 1) % n  # 0 for the next row, n - 1 for the row itself
-    distance = xp.where(labels[:, None] == labels[None, :], ahead, ahead + n)
-    return xp.argmin(distance)
+    return xp, xp.arange(xp.shape(labels)[0], labels), labels[:, None] == labels[None, :]
 
 
 def _cut(x: Any, columns: slice) -> Any:

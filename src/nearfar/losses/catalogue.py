@@ -3,13 +3,14 @@
 import difflib
 import inspect
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Any, NamedTuple, get_args
 
 from .. import losses
 from .formulas import plain
 
-__all__ = ["Entry", "entries", "entry"]
+__all__ = ["Entry", "Training", "entries", "entry"]
 
 FAMILIES = {
     "Triplets": ("triplet", "centroid", "tuplet", "angular", "dynamic_margin", "pnp"),
@@ -28,6 +29,13 @@ _OF_PAIRS = "Pairs"  #: all other modules
 ORDER = (_OF_PAIRS, *FAMILIES)
 
 
+class Training(NamedTuple):
+    """What a loss wants of a run that trains with it, where nobody says otherwise."""
+
+    normalized: bool = True  #: whether the model should scale embeddings to length 1
+    options: Mapping[str, Any] = MappingProxyType({})  #: in place of the function's own defaults
+
+
 class Entry(NamedTuple):
     """One loss."""
 
@@ -44,6 +52,7 @@ class Entry(NamedTuple):
     learnt: dict[str, str]  #: required keyword tensors and their shapes
     options: dict[str, Any]  #: and their defaults
     good_for: str
+    training: Training
 
     @property
     def paper(self) -> str:
@@ -96,6 +105,7 @@ def _read(name: str, function: Callable[..., Any]) -> Entry:
         {n: _shape(rest, n) for n, p in keywords.items() if p.default is p.empty},
         {n: p.default for n, p in keywords.items() if p.default is not p.empty and not _is_tensor(p)},
         _paragraph(head, "Good for:").rstrip(".") or _GOOD_FOR.get(name, ""),
+        _TRAINING.get(name, Training()),
     )
 
 
@@ -152,4 +162,14 @@ _GOOD_FOR = {
     "triplet_loss": "the standard: faces, re-identification, retrieval; choose the mining",
     "triplet_margin_loss": "data that come as triplets",
     "tuplet_margin_loss": "large batches of fine classes",
+}
+
+#: for losses that want something else than the rest
+_TRAINING = {
+    "adaface_loss": Training(normalized=False),
+    "barlow_twins_loss": Training(normalized=False),
+    "large_margin_softmax_loss": Training(normalized=False),
+    "magface_loss": Training(normalized=False),
+    "sphereface_loss": Training(normalized=False),
+    "vicreg_loss": Training(normalized=False),
 }

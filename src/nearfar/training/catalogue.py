@@ -9,24 +9,39 @@ from typing import Any
 import numpy as np
 
 from .._shells import Loss, loss_of
+from ..losses.catalogue import Training, entry
+from .tables import MADE_FOR, tables
 
-__all__ = ["ConfigError", "check_loss", "imported", "loss_called", "loss_name", "loss_names", "loss_settings"]
+__all__ = [
+    "ConfigError",
+    "check_loss",
+    "imported",
+    "loss_called",
+    "loss_name",
+    "loss_names",
+    "loss_settings",
+    "loss_training",
+]
 
 
 class ConfigError(ValueError):
     """A configuration that cannot be run, in one sentence: what came, what was expected, what to do."""
 
 
-_INPUTS = ("embeddings", "labels")
 #: settings of a loss that follow from the data and the model, or that are no option of a run
 _FILLED = ("num_classes", "embedding_size", "reduction")
 
 
 def loss_names() -> list[str]:
-    """The losses of `nearfar.losses` that take embeddings and labels."""
+    """The losses of `nearfar.losses`."""
     from .. import losses
 
-    return [name for name in losses.__all__ if loss_of(getattr(losses, name)).inputs == _INPUTS]
+    return list(losses.__all__)
+
+
+def loss_training(name: str) -> Training:
+    """What the catalogue says of training with a loss; for one's own what it says of most."""
+    return Training() if ":" in name else entry(name).training
 
 
 def loss_name(text: str) -> str:
@@ -57,7 +72,7 @@ def loss_called(name: str) -> Loss:
 
         return loss_of(getattr(losses, name))
     loss = loss_of(imported("loss", name))
-    if len(loss.inputs) != 2:
+    if len(loss.inputs) != 2 and loss.inputs not in MADE_FOR:
         raise ConfigError(
             f"loss {name!r} takes ({', '.join(loss.inputs)}); expected (embeddings, labels, *, options)."
         )
@@ -102,7 +117,8 @@ def check_loss(name: str, options: Mapping[str, Any]) -> None:
     starts = loss.starts(values, lambda shape: np.ones(shape, np.float32))
     fixed = {option: values[option] for option in loss.options if option not in starts}
     try:
-        loss.function(np.eye(4, dtype=np.float32), np.array([0, 0, 1, 1]), **fixed, **starts)
+        batch = tables(loss.inputs, np.eye(4, dtype=np.float32), np.array([0, 0, 1, 1]))
+        loss.function(*batch, **fixed, **starts)
     except (TypeError, ValueError) as error:
         raise ConfigError(f"loss_options of {name}: {error}") from None
 

@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 
 from ..data import DataSet
-from .catalogue import ConfigError
-from .config import TrainConfig
+from .catalogue import ConfigError, loss_training
+from .config import MODELS, TrainConfig
 
 __all__ = ["batch_size", "resolve", "shares_classes", "validation_fraction"]
 
@@ -47,6 +47,10 @@ def resolve(config: TrainConfig, data: DataSet, train_labels: np.ndarray, backen
     model = config.model or by_data["model"]
     by_model = _BY_MODEL.get(model, _BY_MODEL["own"])
     chosen: dict[str, Any] = {"backend": backend, "model": model, "epochs": by_data["epochs"], **by_model}
+    wanted = loss_training(config.loss)
+    if model in MODELS and not wanted.normalized:
+        config = dataclasses.replace(config, model_options={"normalize": False, **config.model_options})
+    config = dataclasses.replace(config, loss_options={**wanted.options, **config.loss_options})
     chosen["augment"] = by_data["augment"] if data.kind == "image" else 0.0
     chosen["validation_fraction"] = validation_fraction(config, data)
     chosen["sampler"] = config.sampler or ("shuffled" if config.batch_size else "class_balanced")

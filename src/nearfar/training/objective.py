@@ -6,6 +6,7 @@ from typing import Any
 import keras
 
 from .catalogue import loss_called, loss_settings
+from .tables import tables
 
 __all__ = ["Objective"]
 
@@ -46,4 +47,5 @@ class Objective(keras.layers.Layer):
     def evaluate(self, embeddings: Any, labels: Any, **instead: Any) -> Any:
         """The function itself, with arguments in place of the options, such as another `reduction`."""
         learnt = {name: variable.value for name, variable in self.learnt.items()}
-        return self.loss.function(embeddings, labels, **{**self.options, **learnt, **instead})
+        batch = tables(self.loss.inputs, embeddings, labels)
+        return self.loss.function(*batch, **{**self.options, **learnt, **instead})

@@ -17,10 +17,12 @@ from .config import TrainConfig
 from .run import Run, load_data
 
 if TYPE_CHECKING:
+    import keras
+
     from .learner import MetricLearner
     from .pipeline import Batches
 
-__all__ = ["train"]
+__all__ = ["prepared", "train"]
 
 
 def train(config: TrainConfig, *, say: Callable[[str], None] | None = None) -> Run:
@@ -68,7 +70,7 @@ def train(config: TrainConfig, *, say: Callable[[str], None] | None = None) -> R
     validation_rows = validation_rows[
         report.chosen_rows(data.train.labels[validation_rows], config.validation_limit, seed=config.seed)
     ]
-    learner, batches = _prepared(config, data, rows)
+    learner, batches = prepared(config, data, rows)
     config = dataclasses.replace(config, embedding_dim=int(learner.network.output_shape[-1]))
     folder = _folder(config, data)
 
@@ -116,8 +118,17 @@ def train(config: TrainConfig, *, say: Callable[[str], None] | None = None) -> R
     return run
 
 
-def _prepared(config: TrainConfig, data: DataSet, rows: np.ndarray) -> "tuple[MetricLearner, Batches]":
-    """The compiled learner and its batches; everything that can refuse a configuration has then done so."""
+def prepared(
+    config: TrainConfig, data: DataSet, rows: np.ndarray, *, loss: "keras.layers.Layer | None" = None
+) -> "tuple[MetricLearner, Batches]":
+    """The compiled learner and its batches; everything that can refuse a configuration has then done so.
+
+    Args:
+        config: resolved.
+        data: what is trained on.
+        rows: `(n,)` positions in its training part.
+        loss: a layer of embeddings and labels in place of the configuration's loss.
+    """
     import keras
 
     from .learner import MetricLearner
@@ -138,11 +149,9 @@ def _prepared(config: TrainConfig, data: DataSet, rows: np.ndarray) -> "tuple[Me
         network = build_model(str(config.model), data.train.shape, config.model_options, config.embedding_dim)
     finally:
         keras.config.set_dtype_policy(policy)
-    num_classes = int(data.train.labels.max()) + 1
-    objective = Objective(
-        config.loss, config.loss_options, num_classes, int(network.output_shape[-1]), seed=config.seed
-    )
-    learner = MetricLearner(network, objective)
+    num_classes, dim = int(data.train.labels.max()) + 1, int(network.output_shape[-1])
+    objective = loss or Objective(config.loss, config.loss_options, num_classes, dim, seed=config.seed)
+    learner = MetricLearner(network, objective, monitor=loss is None)
     assert config.epochs and config.learning_rate and config.optimizer and config.schedule
     optimizer = make_optimizer(
         config.optimizer,
