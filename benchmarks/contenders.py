@@ -3,6 +3,8 @@
 Started by losses.py; by hand: echo '{"name": "nearfar all", "batch": 512, "per_class": 4}' | python contenders.py torch
 """
 
+import ctypes
+import gc
 import json
 import os
 import re
@@ -161,7 +163,9 @@ def peak_megabytes() -> float:
 
 
 def reset_peak() -> None:
-    """Linux: the peak of this process is counted from here on."""
+    """Linux: the peak of this process is counted from here on, and freed memory it still holds is given back first."""
+    gc.collect()
+    ctypes.CDLL(None).malloc_trim(0)
     with open("/proc/self/clear_refs", "w") as clear:
         clear.write("5")
 

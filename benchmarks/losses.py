@@ -3,6 +3,7 @@
     python benchmarks/losses.py                                  # writes docs/benchmarks.md and docs/benchmarks.png
     python benchmarks/losses.py --batches 32 512 --classes 4     # a part of it
     python benchmarks/losses.py --tfa PYTHON                     # with TensorFlow Addons, from an environment of its own
+    python benchmarks/losses.py --batches 65536 --only all --add # beside the rows that an earlier run has written
 
 One process per framework stays open; their turns are interleaved, so that a change of the machine's speed hits all alike.
 """
@@ -190,6 +191,9 @@ def main() -> None:
     parser.add_argument("--only", default="", help="only losses whose name holds this word")
     parser.add_argument("--runs", type=int, default=5)
     parser.add_argument("--tfa", default="", help="python of an environment with TensorFlow Addons 0.23")
+    parser.add_argument(
+        "--add", action="store_true", help="keep the rows of earlier runs that this one does not measure"
+    )
     parser.add_argument("--out", type=Path, default=ROOT.parent / "docs" / "benchmarks")
     options = parser.parse_args()
     contenders = [Contender(name, sys.executable) for name in options.frameworks]
@@ -202,20 +206,55 @@ def main() -> None:
         for k in options.classes
         for row in measure(contenders, options.batches, k, options.runs, options.only)
     ]
-    options.out.parent.mkdir(parents=True, exist_ok=True)
-    chart([r for r in rows if r["per_class"] == options.classes[0]], options.out.with_suffix(".png"))
-    machine = f"{os.cpu_count()} CPU cores ({platform.machine()}), Python {platform.python_version()}"
+    arguments = " ".join("PYTHON" if word == options.tfa else word for word in sys.argv[1:])
+    today, machine = datetime.date.today(), _machine()
+    commands = [f"`python benchmarks/losses.py {arguments}`, {today}, {machine}, {_versions()}.\n"]
+    if options.add:
+        earlier = json.loads(options.out.with_suffix(".json").read_text())
+        measured = {_key(r) for r in rows}
+        rows, commands = (
+            [r for r in earlier["rows"] if _key(r) not in measured] + rows,
+            earlier["commands"] + commands,
+        )
+    write(options.out, rows, commands)
+
+
+def write(out: Path, rows: list[dict], commands: list[str]) -> None:
+    """The chart, the tables as Markdown, and the rows as JSON."""
+    out.parent.mkdir(parents=True, exist_ok=True)
+    order = {name: number for number, name in enumerate(("torch", "tensorflow", "tfa", "jax"))}
+    rows.sort(
+        key=lambda r: (
+            r["per_class"] != 4,
+            r["per_class"],
+            order[r["framework"]],
+            r["name"] != "floor",
+            r["name"],
+            r["batch"],
+        )
+    )
+    chart([r for r in rows if r["per_class"] == rows[0]["per_class"]], out.with_suffix(".png"))
     parts = [
         "# Benchmarks\n",
-        f"`{' '.join(['python benchmarks/losses.py', *sys.argv[1:]])}`, {datetime.date.today()}, {machine}, {_versions()}.",
-        f"D = 128, float32, normalised rows; median of {options.runs}, forward and backward; memory is the peak",
-        "above what the process held before. `x` is times the floor: three B x B x D matrix products in the same framework.\n",
-        f"![time against batch size]({options.out.name}.png)\n",
+        *commands,
+        "D = 128, float32, normalised rows; medians of forward and backward together; memory is the peak above what the",
+        "process held before. `x` is times the floor: three B x B x D matrix products in the same framework.\n",
+        f"![time against batch size]({out.name}.png)\n",
     ]
-    for k in options.classes:
-        parts += [f"## {k} per class\n", table(rows, k, options.batches), "", ratios(rows, k), ""]
-    options.out.with_suffix(".md").write_text("\n".join(parts))
-    options.out.with_suffix(".json").write_text(json.dumps(rows, indent=1))
+    for k in dict.fromkeys(r["per_class"] for r in rows):
+        batches = sorted({r["batch"] for r in rows if r["per_class"] == k})
+        parts += [f"## {k} per class\n", table(rows, k, batches), "", ratios(rows, k), ""]
+    out.with_suffix(".md").write_text("\n".join(parts))
+    out.with_suffix(".json").write_text(json.dumps({"commands": commands, "rows": rows}, indent=1))
+
+
+def _key(row: dict) -> tuple:
+    return row["framework"], row["name"], row["batch"], row["per_class"]
+
+
+def _machine() -> str:
+    gigabytes = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9
+    return f"{os.cpu_count()} CPU cores ({platform.machine()}), {gigabytes:.0f} GB, Python {platform.python_version()}"
 
 
 def _versions() -> str:

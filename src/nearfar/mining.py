@@ -145,7 +145,7 @@ def distance_weights(
 def _chosen(mining: Callable[[Tensor, Pairs], Triplets]) -> Callable:
     def terms(xp: Backend, distances: Tensor, pairs: Pairs, gap: Gap, dimension: int, margin: float) -> Terms:
         triplets = mining(distances, pairs)
-        return weighted(xp, gap.value(xp, triplets.positive - triplets.negative), triplets.valid)
+        return weighted(xp, gap.of(xp, triplets.positive, triplets.negative), triplets.valid)
 
     return terms
 

@@ -1,12 +1,21 @@
 """Sums and means over the terms that count."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from .backends import Backend, Tensor
 from .distributed import add_up
 
-__all__ = ["REDUCTIONS", "Terms", "check_reduction", "reduce_rows", "reduce_sums", "safe_divide", "weighted"]
+__all__ = [
+    "REDUCTIONS",
+    "Terms",
+    "add",
+    "check_reduction",
+    "reduce_rows",
+    "reduce_sums",
+    "safe_divide",
+    "weighted",
+]
 
 REDUCTIONS = ("mean", "active_mean", "sum", "none")
 
@@ -27,22 +36,22 @@ def check_reduction(reduction: str) -> None:
 
 def safe_divide(xp: Backend, total: Tensor, count: Tensor) -> Tensor:
     """total / count, 0 where nothing was counted."""
-    return total / xp.where(count > 0, count, 1.0)
+    return total / xp.threshold(count, 1.0)
 
 
 def reduce_sums(xp: Backend, parts: Sequence[Terms], reduction: str) -> Tensor:
     """Parts whose fields are sums over all anchors -> scalar; parts are averaged each over its own count and added."""
     totals = [part.total for part in parts]
     if reduction == "sum":
-        return _add(add_up(xp, totals))
+        return add(add_up(xp, totals))
     sums = add_up(xp, [*totals, *(part.valid if reduction == "mean" else part.active for part in parts)])
-    return _add([safe_divide(xp, *pair) for pair in zip(sums[: len(parts)], sums[len(parts) :], strict=True)])
+    return add([safe_divide(xp, *pair) for pair in zip(sums[: len(parts)], sums[len(parts) :], strict=True)])
 
 
 def reduce_rows(xp: Backend, parts: Sequence[Terms], reduction: str) -> Tensor:
     """Parts with a value per anchor -> scalar, or each anchor's mean over its own terms for `"none"`."""
     if reduction == "none":
-        return _add([safe_divide(xp, part.total, part.valid) for part in parts])
+        return add([safe_divide(xp, part.total, part.valid) for part in parts])
     count = "active" if reduction == "active_mean" else "valid"
     total = [
         part._replace(total=xp.sum(part.total), **{count: xp.sum(getattr(part, count))}) for part in parts
@@ -66,8 +75,9 @@ def reduce_values(xp: Backend, values: Tensor, reduction: str) -> Tensor:
     return reduce_rows(xp, [weighted(xp, values, xp.full_like(values, 1.0) > 0)], reduction)
 
 
-def _add(values: Sequence[Tensor]) -> Tensor:
-    total = values[0]
-    for value in values[1:]:
-        total = total + value
-    return total
+def add(values: Iterable[Tensor]) -> Tensor:
+    """The sum of one tensor or more."""
+    first, *rest = values
+    for value in rest:
+        first = first + value
+    return first

@@ -10,9 +10,9 @@ from typing import Any
 
 from . import debug, distances
 from .backends import Backend, Tensor, backend_of
-from .distributed import everybody
+from .distributed import add_up, everybody
 from .pairs import Pairs, block_of_labels, check_labels
-from .reduction import Terms, check_reduction, reduce_rows, reduce_sums
+from .reduction import Terms, add, check_reduction, reduce_rows, reduce_sums, safe_divide
 
 __all__ = ["RowTerms", "row_loss"]
 
@@ -33,6 +33,7 @@ def row_loss(
     parameters: Sequence[Tensor] = (),
     per_anchor: Sequence[Tensor] = (),
     weights: Tensor | None = None,
+    mean_over: Sequence[str] = (),
 ) -> Tensor:
     """Value of a row loss.
 
@@ -51,6 +52,8 @@ def row_loss(
         per_anchor: tensors `(a, ...)`, of which a block sees its rows.
         weights: `(a,)`, how much each anchor counts: a weight of 2 is that anchor given twice, its terms and their
             number. For `"none"` each value is multiplied by its weight.
+        mean_over: for a loss of several parts, the field of `Pairs` whose every pair is a term of that part. Blocks then
+            count the pairs first, and take one backward pass for all parts instead of one for each.
 
     Returns:
         Scalar in float32 (float64 for float64 embeddings), or `(a,)` for `"none"`. 0 where nothing is valid, NaN where an
@@ -79,16 +82,33 @@ def row_loss(
         if weights is not None:
             per_anchor = (*per_anchor, weights)
 
-        def run(x: Tensor, *rest: Tensor) -> tuple[Tensor, ...]:
-            masks, rest = rest[:num_pairs], rest[num_pairs:]
-            own, rest = rest[: len(per_anchor)], rest[len(per_anchor) :]
-            y, rest = rest[0], rest[1:]
-            pairs = pairs_of(masks, rest[:num_shared])
+        def unpack(block: Sequence[Tensor]) -> tuple:
+            """Pairs, weights and references of a block, and what else `terms` takes."""
+            masks, own = block[:num_pairs], block[num_pairs:][: len(per_anchor)]
+            y, *rest = block[num_pairs + len(per_anchor) :]
             own, weight = (own, None) if weights is None else (own[:-1], own[-1])
-            parts = _as_parts(terms(kind.compare(xp, x, y), pairs, *rest[num_shared:], *own))
+            return pairs_of(masks, rest[:num_shared]), weight, y, (*rest[num_shared:], *own)
+
+        def run(x: Tensor, *block: Tensor) -> tuple[Tensor, ...]:
+            pairs, weight, y, rest = unpack(block)
+            parts = _as_parts(terms(kind.compare(xp, x, y), pairs, *rest))
             if weight is not None:
                 parts = [_weigh(part, weight, reduction) for part in parts]
             return tuple(field for part in parts for field in part)
+
+        def sizes(x: Tensor, *block: Tensor) -> tuple[Tensor, ...]:
+            pairs, weight, _, _ = unpack(block)
+            counts = (xp.count(getattr(pairs, name), x) for name in mean_over)
+            return tuple(count if weight is None else weight * count for count in counts)
+
+        def mean(x: Tensor, *block: Tensor) -> tuple[Tensor]:
+            """The sum of all parts' means, where their sizes are the last of a block's tensors."""
+            parts = _group(run(x, *block[: -len(mean_over)]))
+            shares = (
+                safe_divide(xp, part.total, n)
+                for part, n in zip(parts, block[-len(mean_over) :], strict=True)
+            )
+            return (add(shares),)
 
         shared = (y, *shared, *parameters)
         size = _block_size(
@@ -100,6 +120,11 @@ def row_loss(
         summed = size is not None and reduction != "none"
         if size is None:
             fields = run(x, *rows, *per_anchor, *shared)
+        elif summed and mean_over and reduction == "mean":
+            own = (xp.stop_gradient(x), *rows, *per_anchor)
+            counts = add_up(xp, xp.map_rows(sizes, own, shared, block=size, summed=True))
+            (total,) = xp.map_rows(mean, (x, *rows, *per_anchor), (*shared, *counts), block=size, summed=True)
+            return add_up(xp, [total + hidden])[0]
         else:
             fields = xp.map_rows(run, (x, *rows, *per_anchor), shared, block=size, summed=summed)
         parts = _group((fields[0] + hidden, *fields[1:]))

@@ -5,7 +5,8 @@ pass over the row per positive gives value and slope, in memory of one row; when
 `searchsorted` count the same. `Backend.attach_slope` joins the two, so that nothing of this is differentiated.
 """
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from .backends import Backend, Tensor
@@ -30,25 +31,29 @@ FAR = 1e30  # in place of infinity, so that sums and differences with it stay nu
 
 
 class Gap(NamedTuple):
-    """A triplet's loss as a function of the gap `d_ap - d_an`, and its derivative."""
+    """A triplet's loss as a function of the gap `shift + d_ap - d_an`, and its derivative.
+
+    The shift is apart so that it is added to the few `d_ap`, not to every difference.
+    """
 
     value: Callable[[Backend, Tensor], Tensor]
     slope: Callable[[Backend, Tensor, Tensor], Tensor]  #: of (gap, value)
-    margin: float | None  #: None where it is no hinge, so that counting by sorting does not apply
+    shift: float
+    counts: bool  #: whether the slope is 0 or 1, so that sorting can count it
+
+    def of(self, xp: Backend, positive: Tensor, negative: Tensor) -> Tensor:
+        """The loss of triplets by their two distances."""
+        return self.value(xp, positive + self.shift - negative)
 
 
 def hinge(margin: float) -> Gap:
-    """max(0, margin + gap)."""
-    return Gap(
-        lambda xp, gap: xp.relu(margin + gap),
-        lambda xp, gap, value: xp.sign(value),
-        margin,
-    )
+    """max(0, margin + d_ap - d_an)."""
+    return Gap(lambda xp, gap: xp.relu(gap), lambda xp, gap, value: xp.sign(value), margin, True)
 
 
 def soft_margin() -> Gap:
-    """log(1 + exp(gap)); Hermans et al. 2017, section 2."""
-    return Gap(lambda xp, gap: xp.softplus(gap), lambda xp, gap, value: xp.sigmoid(gap), None)
+    """log(1 + exp(d_ap - d_an)); Hermans et al. 2017, section 2."""
+    return Gap(lambda xp, gap: xp.softplus(gap), lambda xp, gap, value: xp.sigmoid(gap), 0.0, False)
 
 
 def all_triplets(
@@ -68,18 +73,18 @@ def all_triplets(
     """
 
     def step(d: Tensor, column: Tensor, others: Tensor, total: Tensor, count: Tensor, slope: Tensor) -> tuple:
-        difference = d[:, None] - others
+        difference = (d + gap.shift)[:, None] - others
         value = gap.value(xp, difference)
         steepness = gap.slope(xp, difference, value)
         if within is not None:
-            band = xp.sign(xp.relu(-difference)) * xp.sign(xp.relu(difference + within))
+            band = xp.sign(xp.relu(others - d[:, None])) * xp.sign(xp.relu((d + within)[:, None] - others))
             value, steepness = value * band, steepness * band
         of_positive = xp.sum(steepness, axis=1)
-        active = of_positive if gap.margin is not None else xp.sum(xp.sign(value), axis=1)
+        active = of_positive if gap.counts else xp.sum(xp.sign(value), axis=1)
         return (total + xp.sum(value, axis=1), count + active, slope - steepness), of_positive
 
     fixed = xp.stop_gradient(distances)
-    by_sorting = None if gap.margin is None else _count_by_sorting(xp, gap.margin, within is not None)
+    by_sorting = _count_by_sorting(xp, gap.shift, within is not None) if gap.counts else None
     num_positives, total, active, slope = _by_positive(xp, fixed, pairs, step, by_sorting)
     valid = num_positives * xp.count(pairs.negative, fixed) if within is None else active
     return Terms(xp.attach_slope(total, slope, distances), valid, active)
@@ -88,15 +93,23 @@ def all_triplets(
 def weighted_negatives(xp: Backend, distances: Tensor, pairs: Pairs, gap: Gap, weights: Tensor) -> Terms:
     """For each positive the mean over the anchor's negatives with `weights` (b, r), whose rows sum to 1 (or 0)."""
 
-    def step(d: Tensor, column: Tensor, others: Tensor, total: Tensor, count: Tensor, slope: Tensor) -> tuple:
-        difference = d[:, None] - others
+    def step(
+        d: Tensor,
+        column: Tensor,
+        others: Tensor,
+        weights: Tensor,
+        total: Tensor,
+        count: Tensor,
+        slope: Tensor,
+    ) -> tuple:
+        difference = (d + gap.shift)[:, None] - others
         value = gap.value(xp, difference)
         steepness = weights * gap.slope(xp, difference, value)
         term = xp.sum(weights * value, axis=1)
         return (total + term, count + xp.sign(term), slope - steepness), xp.sum(steepness, axis=1)
 
     fixed = xp.stop_gradient(distances)
-    num_positives, total, active, slope = _by_positive(xp, fixed, pairs, step, None)
+    num_positives, total, active, slope = _by_positive(xp, fixed, pairs, step, None, (weights,))
     valid = xp.where(xp.any(pairs.negative, axis=1), num_positives, 0.0)
     return Terms(xp.attach_slope(total, slope, distances), valid, active)
 
@@ -111,28 +124,25 @@ def semihard(xp: Backend, distances: Tensor, pairs: Pairs, gap: Gap) -> Terms:
     has_negative = farthest > -float("inf")
     farthest = xp.where(has_negative, farthest, FAR)  # a gap to what is far away costs nothing
 
-    def step(
-        d: Tensor, column: Tensor, others: Tensor, total: Tensor, count: Tensor, *slopes: Tensor
-    ) -> tuple:
-        of_farthest, slope = slopes
-        # negatives that are not beyond the positive are moved out of reach
-        candidates = others + FAR * (1 - xp.sign(xp.relu(others - d[:, None])))
-        nearest = xp.min(candidates, axis=1)
+    def step(d: Tensor, column: Tensor, others: Tensor, farthest: Tensor, *state: Tensor) -> tuple:
+        total, count, of_farthest, slope = state
+        beyond = xp.threshold(others - d[:, None], FAR)
+        nearest = xp.min(beyond, axis=1)
         found = nearest < FAR
-        difference = d - xp.where(found, nearest, farthest)
+        difference = gap.shift + xp.where(found, -nearest, d - farthest)
         value = gap.value(xp, difference)
         steepness = gap.slope(xp, difference, value)
-        hit = 1 - xp.sign(candidates - nearest[:, None])
+        hit = 1 - xp.sign(beyond - nearest[:, None])
         of_nearest = xp.where(found, steepness, 0.0)
         slope = slope - (of_nearest / xp.sum(hit, axis=1))[:, None] * hit
         return (total + value, count + xp.sign(value), of_farthest + steepness - of_nearest, slope), steepness
 
     num_positives, total, active, *slopes = _by_positive(
-        xp, fixed, pairs, step, _semihard_by_sorting(xp, gap), num_vectors=3
+        xp, fixed, pairs, step, _semihard_by_sorting(xp, gap), (farthest,), num_vectors=3
     )
     hit = xp.where(pairs.negative, 1 - xp.sign(farthest[:, None] - fixed), 0.0)
     hits = xp.sum(hit, axis=1)
-    slope = slopes[1] - (slopes[0] / xp.where(hits > 0, hits, 1.0))[:, None] * hit
+    slope = slopes[1] - (slopes[0] / xp.threshold(hits, 1.0))[:, None] * hit
     return Terms(xp.attach_slope(total, slope, distances), xp.where(has_negative, num_positives, 0.0), active)
 
 
@@ -142,13 +152,14 @@ def _by_positive(
     pairs: Pairs,
     step: Callable,
     by_sorting: Callable | None,
+    per_anchor: Sequence[Tensor] = (),
     num_vectors: int = 2,
 ) -> tuple:
     """Positives (b,), total (b,), count of active terms (b,) and slope (b, r), folding `step` over each anchor's positives.
 
-    `step(d, column, negatives, total, count, slope)` sees the distance `d` (b,) and the column (b,) of one positive of
+    `step(d, column, negatives, *per_anchor, *state)` sees the distance `d` (b,) and the column (b,) of one positive of
     every anchor, far below 0 where an anchor has no more, and the negatives' distances (b, r), far away elsewhere. It
-    returns the new state, `num_vectors` of (b,) and the slope (b, r), and the slope at `d`.
+    adds to the state, `num_vectors` of (b,) and the slope (b, r), which it returns with the slope at `d`.
     """
     positives = xp.where(pairs.positive, distances, float("inf"))
     negatives = xp.where(pairs.negative, distances, FAR)
@@ -156,7 +167,14 @@ def _by_positive(
     most = xp.max(num_positives)
 
     def passes(distances: Tensor, positives: Tensor, negatives: Tensor, *_: Tensor) -> tuple:
-        return over_positives(xp, positives, negatives, step, _start(xp, negatives, num_vectors), most)
+        if most is not None and 1 < most <= xp.block_elements() // math.prod(xp.shape(negatives)):
+            return _all_at_once(xp, positives, (negatives, *per_anchor), step, num_vectors, most)
+
+        def of_block(d: Tensor, column: Tensor, negatives: Tensor, *state: Tensor) -> tuple:
+            return step(d, column, negatives, *per_anchor, *state)
+
+        start = (0.0,) * (num_vectors + 1) if most else _start(xp, negatives, num_vectors)
+        return over_positives(xp, positives, negatives, of_block, start, most)
 
     operands = (distances, positives, negatives, pairs.positive, pairs.negative, num_positives)
     if xp.readable(distances):
@@ -185,15 +203,33 @@ def over_positives(
         return _over_any_positives(xp, positives, negatives, step, state)
     if most == 0:
         return state
-    nearest, columns = xp.smallest(
-        positives, most
-    )  # values can be read: the few positives are picked out once
-    nearest = xp.where(nearest < float("inf"), nearest, -FAR)
+    nearest, columns = _nearest(xp, positives, most)
     slopes = []
     for k in range(most):
         state, slope = step(nearest[:, k], columns[:, k], negatives, *state)
         slopes.append(slope[:, None])
     return (*state[:-1], xp.add_along_rows(state[-1], columns, xp.concat(slopes, axis=1)))
+
+
+def _nearest(xp: Backend, positives: Tensor, most: int) -> tuple[Tensor, Tensor]:
+    """Distances and columns `(b, most)` of each anchor's positives."""
+    nearest, columns = xp.smallest(positives, most)
+    return xp.where(nearest < float("inf"), nearest, -FAR), columns
+
+
+def _all_at_once(
+    xp: Backend, positives: Tensor, rows: Sequence[Tensor], step: Callable, num_vectors: int, most: int
+) -> tuple:
+    """One step on a table with a row for each positive: where that is small, calls cost more than arithmetic."""
+    num_anchors, num_references = xp.shape(positives)
+    nearest, columns = _nearest(xp, positives, most)
+    repeated = xp.arange(num_anchors * most, positives) // most
+    rows = [xp.take(x, repeated) for x in rows]
+    d, column = xp.reshape(nearest, (-1,)), xp.reshape(columns, (-1,))
+    state, steepness = step(d, column, *rows, *(0.0,) * (num_vectors + 1))
+    vectors = [xp.sum(xp.reshape(x, (num_anchors, most)), axis=1) for x in state[:-1]]
+    slope = xp.sum(xp.reshape(state[-1], (num_anchors, most, num_references)), axis=1)
+    return *vectors, xp.add_along_rows(slope, columns, xp.reshape(steepness, (num_anchors, most)))
 
 
 def _over_any_positives(
@@ -254,7 +290,7 @@ def _semihard_by_sorting(xp: Backend, gap: Gap) -> Callable:
         place = xp.astype(xp.searchsorted(in_order, distances, side="right"), distances)
         place = xp.astype(xp.where(place > last, xp.relu(last) + 0 * place, place), order)
         real = xp.astype(is_positive & (last >= 0), distances)
-        difference = distances - xp.take_along_rows(in_order, place)
+        difference = distances + gap.shift - xp.take_along_rows(in_order, place)
         value = real * gap.value(xp, difference)
         steepness = real * gap.slope(xp, difference, value)
         slope = xp.add_along_rows(steepness + 0.0, xp.take_along_rows(order, place), -steepness)

@@ -43,6 +43,7 @@ def swapped_triplets(
         Balntas, Riba, Ponsa, Mikolajczyk, "Learning local feature descriptors with triplets and shallow convolutional
         neural networks", BMVC 2016, section 2 ("anchor swap").
     """
+
     # the masks are arguments, as JAX lets no function with a derivative of its own close over traced values
     def fold(scale: Tensor, distances: Tensor, cross: Tensor, *masks: Tensor) -> tuple[Tensor, ...]:
         pairs = Pairs(*masks)
@@ -58,7 +59,7 @@ def swapped_triplets(
             weight = xp.where(here, choose(d), 0.0)
             other = xp.take(cross, column)
             own = distances <= other
-            difference = xp.where(here, d[:, None] - xp.where(own, distances, other), 0.0)
+            difference = xp.where(here, (d + gap.shift)[:, None] - xp.where(own, distances, other), 0.0)
             value = gap.value(xp, difference)
             steepness = weight * gap.slope(xp, difference, value)
             terms = weight * value

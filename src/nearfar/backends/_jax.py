@@ -72,6 +72,10 @@ def minimum(x, y):
     return jnp.where(x <= y, x, y)
 
 
+def threshold(x, otherwise):
+    return jnp.where(x > 0, x, otherwise)
+
+
 def sum(x, *, axis=None, where=None):
     return jnp.sum(x, axis=axis, where=where)
 

@@ -73,6 +73,10 @@ def sigmoid(x):
     return np.exp(-np.logaddexp(-x, np.zeros((), x.dtype)))
 
 
+def threshold(x, otherwise):
+    return np.where(x > 0, x, otherwise)
+
+
 def sum(x, *, axis=None, where=None):
     return np.sum(x, axis=axis, where=True if where is None else where)
 

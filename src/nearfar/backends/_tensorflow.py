@@ -83,6 +83,10 @@ def minimum(x, y):
     return tf.where(x <= y, x, y)
 
 
+def threshold(x, otherwise):
+    return tf.where(x > 0, x, tf.cast(otherwise, x.dtype))
+
+
 def sum(x, *, axis=None, where=None):
     return tf.reduce_sum(x if where is None else tf.where(where, x, 0), axis=axis)
 

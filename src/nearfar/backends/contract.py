@@ -117,6 +117,10 @@ class Backend(Protocol):
         """`x` where the condition holds, else `y`; one of the two may be a Python number."""
         ...
 
+    def threshold(self, x: Tensor, otherwise: float, /) -> Tensor:
+        """`x` where it is above 0, else the number; slope 1 and 0. In eager torch one pass where `where` takes five."""
+        ...
+
     def minimum(self, x: Tensor, y: Tensor, /) -> Tensor:
         """The smaller of two tensors; at a tie the slope is `x`'s."""
         ...

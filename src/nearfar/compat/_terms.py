@@ -52,7 +52,7 @@ def hard_terms(
         positive = xp.where(some_positive, xp.max(distances, axis=1, where=pairs.positive), lowest)
         negative = xp.min(distances, axis=1, where=pairs.negative)
         negative = xp.where(some_negative, negative, xp.max(distances, axis=1))
-        value = gap.value(xp, positive - negative)
+        value = gap.of(xp, positive, negative)
         return weighted(xp, value, xp.full_like(value, 1.0) > 0)
 
     return terms

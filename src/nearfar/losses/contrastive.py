@@ -80,6 +80,7 @@ def contrastive_loss(
         references=references,
         reference_labels=reference_labels,
         weights=weights,
+        mean_over=("positive", "negative"),
         reduction=reduction,
         block=block,
     )

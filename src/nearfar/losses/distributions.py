@@ -85,7 +85,7 @@ def intra_pair_variance_loss(
         above = xp.relu(1 - distances - (1 + negative_epsilon) * of_negatives)
         return weighted(xp, below * below, pairs.positive), weighted(xp, above * above, pairs.negative)
 
-    means = (mean("positive"), mean("negative"))
+    means, rest["mean_over"] = (mean("positive"), mean("negative")), ("positive", "negative")
     return row_loss(terms, embeddings, labels, reduction=reduction, block=block, parameters=means, **rest)
 
 
