@@ -20,7 +20,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-STEPS, CLASSES, SAMPLES = 100, 32, 4
+STEPS, WIDTH, CLASSES, SAMPLES = 240, 8, 32, 4
 RAW, UNTRAINED, PEER = "raw pixels", "untrained", "peer:"
 OUT = Path(__file__).parent.parent / "docs" / "losses.json"
 
@@ -98,7 +98,7 @@ def peer_layer(name: str, num_classes: int, dim: int) -> Any:
     return layer
 
 
-def measured(name: str, seed: int, steps: int, model_options: dict[str, Any]) -> dict[str, float]:
+def measured(name: str, seed: int, steps: int, instead: dict[str, Any]) -> dict[str, float]:
     """Trains with one loss and returns precision@1 and MAP@R on the characters left out."""
     import keras
     import numpy as np
@@ -112,17 +112,16 @@ def measured(name: str, seed: int, steps: int, model_options: dict[str, Any]) ->
     from nearfar.training.trainer import prepared
 
     own = name.removeprefix(PEER)
-    config = TrainConfig(
-        data="glyphs",
-        loss="supcon_loss" if own in (RAW, UNTRAINED) else own,
-        seed=seed,
-        epochs=1,
-        batches_per_epoch=steps,
-        classes_per_batch=CLASSES,
-        samples_per_class=SAMPLES,
-        validation_fraction=0.0,
-        model_options=model_options,
-    )
+    budget = {
+        "epochs": 1,
+        "batches_per_epoch": steps,
+        "classes_per_batch": CLASSES,
+        "samples_per_class": SAMPLES,
+        "validation_fraction": 0.0,
+        "model_options": {"width": WIDTH},
+    }
+    loss = "supcon_loss" if own in (RAW, UNTRAINED) else own
+    config = TrainConfig(**{"data": "glyphs", "loss": loss, "seed": seed, **budget, **instead})
     data = load_data(config)
     rows = np.arange(len(data.train))
     if own == RAW:
@@ -145,10 +144,10 @@ def scores(found: Any) -> dict[str, float]:
     return {name: round(float(getattr(found, name)), 5) for name in ("precision_at_1", "map_at_r")}
 
 
-def attempt(name: str, seed: int, steps: int, model_options: dict[str, Any]) -> dict[str, Any]:
+def attempt(name: str, seed: int, steps: int, instead: dict[str, Any]) -> dict[str, Any]:
     """As `measured`; an error is part of the result."""
     try:
-        return measured(name, seed, steps, model_options)
+        return measured(name, seed, steps, instead)
     except Exception as error:
         return {"error": f"{type(error).__name__}: {str(error).splitlines()[0][:200]}"}
 
@@ -158,6 +157,8 @@ def about(steps: int) -> dict[str, Any]:
     names = ("nearfar", "pytorch-metric-learning", "torch", "keras", "numpy")
     return {
         "steps": steps,
+        "queries": 2400,
+        "width": WIDTH,
         "batch": [CLASSES, SAMPLES],
         "machine": processor(),
         "python": platform.python_version(),
@@ -190,7 +191,7 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=STEPS)
     parser.add_argument("--processes", type=int, default=1)
     parser.add_argument("--at-most", type=int, default=10**9, help="stop after so many runs")
-    parser.add_argument("--model-options", default="{}", help="JSON, for trials")
+    parser.add_argument("--instead", default="{}", help="other fields of TrainConfig in JSON, for trials")
     parser.add_argument("--out", type=Path, default=OUT)
     options = parser.parse_args()
     from nearfar import losses
@@ -206,8 +207,8 @@ def main() -> None:
     if todo:
         found["about"] = about(options.steps)
     with ProcessPoolExecutor(options.processes, initializer=start) as pool:
-        model_options = json.loads(options.model_options)
-        waiting = {pool.submit(attempt, *one, options.steps, model_options): one for one in todo}
+        instead = json.loads(options.instead)
+        waiting = {pool.submit(attempt, *one, options.steps, instead): one for one in todo}
         for done in as_completed(waiting):
             name, seed = waiting[done]
             runs.setdefault(name, {})[str(seed)] = done.result()

@@ -168,8 +168,11 @@ _GOOD_FOR = {
 _TRAINING = {
     "adaface_loss": Training(normalized=False),
     "barlow_twins_loss": Training(normalized=False),
+    "generalized_lifted_structure_loss": Training(normalized=False),
     "large_margin_softmax_loss": Training(normalized=False),
+    "lifted_structure_loss": Training(normalized=False),
     "magface_loss": Training(normalized=False),
+    "n_pairs_loss": Training(normalized=False),
     "sphereface_loss": Training(normalized=False),
     "vicreg_loss": Training(normalized=False),
 }
