@@ -1,6 +1,7 @@
 """Which processes share the batch at this moment, and the little that a loss asks of them."""
 
 import inspect
+import itertools
 import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -169,6 +170,16 @@ def alike(xp: Backend, x: Tensor) -> Tensor:
     return x if group is None else group.alike(x)
 
 
+def _is_masks(x: Any) -> bool:
+    """Whether it is a `Pairs`."""
+    return hasattr(x, "_fields")
+
+
+def _carried(xp: Backend, x: Tensor) -> Tensor:
+    """Masks as numbers: not every collective library carries bool."""
+    return xp.astype(x, xp.arange(0, x)) if "bool" in str(x.dtype) else x
+
+
 def whole_batch(*names: str) -> Callable[[Callable], Callable]:
     """Decorates a loss that needs all rows at once: inside `sharded` its arguments `names` are gathered
     first.
@@ -187,11 +198,15 @@ def whole_batch(*names: str) -> Callable[[Callable], Callable]:
                 return loss(*args, **options)
             options = {**dict(zip(order, args, strict=False)), **options}
             found = [name for name in names if options.get(name) is not None]
-            xp = backend_of(*[options[name] for name in found])
+            parts = [options[name] if _is_masks(options[name]) else [options[name]] for name in found]
+            xp = backend_of(*itertools.chain(*parts))
             group = current(xp)
             if group is None:
                 return loss(**options)
-            options.update(zip(found, group.gather(*[options[name] for name in found])[0], strict=True))
+            gathered = iter(group.gather(*[_carried(xp, x) for x in itertools.chain(*parts)])[0])
+            for name, part in zip(found, parts, strict=True):
+                rows = [xp.astype(next(gathered), x) for x in part] if _is_masks(part) else [next(gathered)]
+                options[name] = type(part)(*rows) if _is_masks(part) else rows[0]
             with alone():
                 return group.alike(loss(**options))
 

@@ -39,8 +39,9 @@ class ReplicaGroup:
         return x
 
     def _rows(self, x: tf.Tensor, first: tf.Tensor, count: tf.Tensor) -> tf.Tensor:
+        shape = tf.TensorShape([None, *x.shape[1:]])  # all_gather forgets it in a graph
         if not x.dtype.is_floating:
-            return self.context.all_gather(x, axis=0)
+            return tf.ensure_shape(self.context.all_gather(x, axis=0), shape)
         half = x.dtype in (tf.float16, tf.bfloat16)
 
         @tf.custom_gradient
@@ -53,4 +54,4 @@ class ReplicaGroup:
 
             return tf.cast(everyones, tf.float32) if half else everyones, own
 
-        return gathered(x)
+        return tf.ensure_shape(gathered(x), shape)

@@ -11,14 +11,14 @@ from torch.autograd.function import once_differentiable
 
 from ._context import Sharding
 
-__all__ = ["TorchGroup", "group_of"]
+__all__ = ["TorchGroup", "group_of", "way_of"]
 
 # names since torch 2.12 and before; the old ones warn
 _all_gather: Callable = getattr(dist, "all_gather_single", None) or dist.all_gather_into_tensor
 _reduce_scatter: Callable = getattr(dist, "reduce_scatter_single", None) or dist.reduce_scatter_tensor
 _DTYPES = (torch.float64, torch.float32, torch.float16, torch.bfloat16, torch.int64)
 _REFUSED = -1
-_HEADER = 7  # rows, then width and type of up to three tensors
+_HEADER = 9  # rows, then width and type of up to four tensors
 
 
 def group_of(sharding: Sharding) -> "TorchGroup | None":
@@ -71,7 +71,7 @@ class TorchGroup:
 
     def exchange(self, header: list[int]) -> list[list[int]]:
         """Everybody's few numbers."""
-        own = torch.tensor(header + [0] * (_HEADER - len(header)), device=_device(self.process_group))
+        own = torch.tensor(header + [0] * (_HEADER - len(header)), device=way_of(self.process_group))
         everyones = own.new_empty(self.size * _HEADER)
         _all_gather(everyones, own, group=self.process_group)
         return everyones.reshape(self.size, _HEADER).tolist()
@@ -84,9 +84,9 @@ class TorchGroup:
         kinds = [header[1:] for header in headers]
         if any(kind != kinds[0] for kind in kinds):
             self.sharding.ended = True
-            found = "; ".join(f"{_DTYPES[kind[1]]} of width {kind[0]}" for kind in kinds)
             raise ValueError(
-                f"the processes bring {found}; expected rows of one width and type on every process."
+                f"the processes bring {'; '.join(map(_words, kinds))}; expected rows of one width and type on "
+                "every process."
             )
         return [header[0] for header in headers]
 
@@ -104,10 +104,20 @@ class TorchGroup:
             )
 
 
-def _device(group: Any) -> str:
+def way_of(group: Any) -> str:
     """Where small numbers travel: on the CPU if the group has a way for it: no device is waited for."""
+    if not (dist.is_available() and dist.is_initialized()):
+        return "cpu"
     ways = dict(way.split(":") for way in dist.get_backend_config(group).split(","))
     return "cpu" if "cpu" in ways else next(iter(ways))
+
+
+def _words(kinds: list[int]) -> str:
+    """Width and type of each tensor, after those of a header."""
+    brought = [
+        f"{_DTYPES[kinds[i + 1]]} of width {kinds[i]}" for i in range(0, len(kinds), 2) if any(kinds[i:])
+    ]
+    return " and ".join(brought).replace("torch.", "")
 
 
 def _plain(x: torch.Tensor) -> torch.Tensor:
