@@ -3,12 +3,16 @@
 from typing import NamedTuple
 
 from .backends import Backend, Tensor, backend_of
+from .distributed import everybody
 
 __all__ = ["Pairs", "from_indices", "from_labels", "from_multilabels", "from_views"]
 
 
 class Pairs(NamedTuple):
-    """Masks that say which pairs count. Every batch loss takes one in place of labels."""
+    """Masks that say which pairs count. Every batch loss takes one in place of labels.
+
+    Inside `nearfar.distributed.sharded` the references that an anchor has by default are the rows of all processes.
+    """
 
     positive: Tensor  #: (a, r) bool: pull these near
     negative: Tensor  #: (a, r) bool: push these far
@@ -38,7 +42,8 @@ def from_labels(labels: Tensor, reference_labels: Tensor | None = None) -> Pairs
     labels = check_labels(xp, labels, "labels")
     if reference_labels is None:
         (labels,) = xp.as_labels(labels)
-        return block_of_labels(labels, labels, xp.arange(xp.shape(labels)[0], labels))
+        (others,), columns = everybody(xp, labels)
+        return block_of_labels(labels, others, columns)
     labels, reference_labels = xp.as_labels(labels, check_labels(xp, reference_labels, "reference_labels"))
     return block_of_labels(labels, reference_labels)
 
@@ -96,6 +101,9 @@ def from_multilabels(
             f"labels has shape {tuple(labels.shape)} and the references' {tuple(others.shape)}; "
             "expected multi-hot tables (a, c) and (r, c) with the same c."
         )
+    rows = None
+    if reference_labels is None:
+        (others,), rows = everybody(xp, labels)
     x, y = xp.asfloat(labels), xp.asfloat(others)
     shared = x @ xp.matrix_transpose(y)
     if threshold is None:
@@ -103,9 +111,8 @@ def from_multilabels(
     else:
         union = xp.sum(x, axis=1)[:, None] + xp.sum(y, axis=1)[None, :] - shared
         same = (shared >= threshold * union) & (union > 0)
-    if reference_labels is not None:
+    if rows is None:
         return Pairs(same, ~same)
-    rows = xp.arange(xp.shape(labels)[0], labels)
     return Pairs(xp.clear_along_rows(same, rows), xp.clear_along_rows(~same, rows))
 
 
@@ -164,5 +171,7 @@ def from_views(count: int, like: Tensor, *, views: int = 2) -> Pairs:
         >>> from_views(2, np.zeros((4, 8))).positive[0].tolist()
         [False, False, True, False]
     """
-    rows = backend_of(like).arange(views * count, like)
-    return from_labels(rows % count)
+    xp = backend_of(like)
+    rows = xp.arange(views * count, like)
+    _, numbers = everybody(xp, rows)
+    return from_labels(rows % count + (numbers - rows))  # samples of two processes have two labels
