@@ -1,0 +1,1 @@
+"""Scripts that the tests of `nearfar.distributed` start as processes."""

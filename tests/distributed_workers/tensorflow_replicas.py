@@ -1,0 +1,76 @@
+"""tensorflow_replicas.py OUT: every case on the 4 replicas of a MirroredStrategy, against one replica."""
+
+import os
+import sys
+
+import tensorflow as tf
+from common import CUTS, LABELS, batch, cases, cut, error, named, value_of, write
+
+from nearfar import losses, pairs
+from nearfar.distributed import sharded
+
+ONLY = os.environ.get("ONLY", "")
+
+
+def step_of(case, learnt, as_pairs=False, **more):
+    """Value and gradients of one batch."""
+
+    def step(inputs, labels):
+        with tf.GradientTape() as tape:
+            x = tf.tanh(inputs @ learnt["trunk"])
+            if case.normalised:
+                x = tf.math.l2_normalize(x, axis=1)
+            parameters = {name: tf.convert_to_tensor(learnt[name]) for name in case.parameters}
+            with sharded():
+                labels = pairs.from_labels(labels) if as_pairs else labels
+                value = value_of(losses, case, x, labels, parameters, tf.constant, **more)
+        return value, tape.gradient(value, learnt, unconnected_gradients="zero")
+
+    return step
+
+
+def compare(strategy, case, sizes, compiled=False, **more):
+    """Relative errors of the value on the worst replica, and of the replicas' mean gradient."""
+    inputs, weights, parameters = batch(case)
+    with strategy.scope():
+        learnt = {k: tf.Variable(v) for k, v in {"trunk": weights, **parameters}.items()}
+    value, slopes = step_of(case, learnt, **more)(tf.constant(inputs), tf.constant(LABELS))
+
+    def part(x):
+        return strategy.experimental_distribute_values_from_function(
+            lambda context: tf.constant(cut(x, sizes, context.replica_id_in_sync_group))
+        )
+
+    def run(inputs, labels):
+        return strategy.run(step_of(case, learnt, **more), args=(inputs, labels))
+
+    values, many = (tf.function(run) if compiled else run)(part(inputs), part(LABELS))
+    worst = max(error(v, value) for v in strategy.experimental_local_results(values))
+    mean = {k: strategy.reduce("MEAN", slope, axis=None) for k, slope in many.items()}
+    return {"value": worst} | {k: error(mean[k], slopes[k]) for k in learnt}
+
+
+def main(out):
+    devices = [tf.config.LogicalDeviceConfiguration() for _ in range(4)]
+    tf.config.set_logical_device_configuration(tf.config.list_physical_devices("CPU")[0], devices)
+    four, two = [tf.distribute.MirroredStrategy([f"CPU:{i}" for i in range(n)]) for n in (4, 2)]
+    results, seen = {}, set()
+    for case in cases(ONLY):
+        runs = {"uneven": (four, {})}
+        if case.loss not in seen:  # what is slow, once a loss
+            runs["tf.function"] = (two, {"compiled": True})
+            runs |= {"blocks": (four, {"block": 4})} if case.blocks else {}
+        if case.loss in ("supcon_loss", "triplet_loss") and case.loss not in seen:
+            runs["pairs"] = (four, {"as_pairs": True})
+        seen.add(case.loss)
+        for run, (strategy, more) in runs.items():
+            sizes = CUTS[strategy.num_replicas_in_sync]["uneven"]
+            try:
+                results[f"{named(case)}: {run}"] = compare(strategy, case, sizes, **more)
+            except Exception as wrong:
+                results[f"{named(case)}: {run}"] = {"error": f"{type(wrong).__name__}: {wrong}"}
+    write(out, results)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])
