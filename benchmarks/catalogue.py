@@ -78,20 +78,24 @@ def peer_layer(name: str, num_classes: int, dim: int) -> Any:
     from pytorch_metric_learning import losses
 
     from nearfar.combine import partners
+    from nearfar.losses.catalogue import entry
 
-    class_name, arguments = PEERS[name]
     sizes = {"C": num_classes, "D": dim}
-    module = getattr(losses, class_name)(**{key: sizes.get(x, x) for key, x in arguments.items()})
+
+    def module(name: str) -> torch.nn.Module:
+        class_name, arguments = PEERS[name]
+        return getattr(losses, class_name)(**{key: sizes.get(x, x) for key, x in arguments.items()})
 
     class Peer(torch.nn.Module):
         def __init__(self):
             super().__init__()
-            self.loss = module
+            added_to = entry(name).training.added_to
+            self.parts = torch.nn.ModuleList(module(one) for one in (name, added_to) if one)
 
         def forward(self, x, labels):
             if name == "vicreg_loss":  # two views, and no labels
-                return self.loss(x, ref_emb=x[partners(labels)])
-            return self.loss(x, labels.long())
+                return self.parts[0](x, ref_emb=x[partners(labels)])
+            return sum(part(x, labels.long()) for part in self.parts)
 
     layer = keras.layers.TorchModuleWrapper(Peer(), name="objective")
     layer.built = True

@@ -3,13 +3,13 @@
 With `--check` nothing is written, and the exit code is 1 where the text is not the one that would be.
 """
 
-import inspect
 import re
 import sys
 from pathlib import Path
 
 import numpy as np
 import torch
+from losses_tables import tested, trained
 
 from nearfar import losses
 from nearfar.combine import partners
@@ -17,7 +17,6 @@ from nearfar.losses.catalogue import ORDER, Entry, entries
 from nearfar.visualize.files import written_whole
 
 DOCS = Path(__file__).parent
-TESTS = DOCS.parent / "tests"
 LABELS = np.repeat([0, 1, 2], 4).astype(np.int32)
 COLUMNS, WIDTH = 4, 3.0
 
@@ -144,52 +143,16 @@ def section(entry: Entry) -> str:
     return re.sub(r"\n{3,}", "\n\n", "\n".join(line for i, line in enumerate(lines) if line or i < 6)) + "\n"
 
 
-def cases_by_loss() -> dict[str, list]:
-    """The rows of the tests' table."""
-    sys.path.insert(0, str(TESTS))
-    from reference import all_cases
-
-    found: dict[str, list] = {}
-    for case in all_cases():
-        found.setdefault(case.loss, []).append(case)
-    return found
-
-
-#: where a peer has another value, and the tests say so
-DIFFERENT = {
-    "instance_loss": "pytorch-metric-learning's depends on the order of the batch; the paper's does not",
-    "p2sgrad_loss": "equal but for a factor: theirs is a mean over classes",
-    "proxy_nca_loss": "theirs has the own proxy in the denominator, which the paper leaves out",
-    "vicreg_loss": "equal with twice their variance term, which the paper does not halve",
-}
-
-
-def peers_of(name: str, texts: dict[str, str]) -> str:
-    """What the tests against other libraries show of a loss."""
-    if name in DIFFERENT:
-        return DIFFERENT[name]
-    return "equal" if any(re.search(rf"\b{name}\b", text) for text in texts.values()) else ""
-
-
-def table(all_entries: list[Entry]) -> str:
-    """What the tests show of each loss."""
-    cases = cases_by_loss()
-    texts = {path.name: path.read_text(encoding="utf-8") for path in sorted(TESTS.glob("test_peers_*.py"))}
-    lines = [
-        "| loss | paper's loop | slope | in blocks | any order | beside a peer |",
-        "|---|---|---|---|---|---|",
-    ]
-    for entry in all_entries:
-        found = cases.get(entry.name, [])
-        loop = f"{len(found)} setting{'s' * (len(found) > 1)}" if found else "explicit rows: own tests"
-        marks = [
-            "" if not found else "yes" if any(getattr(case, what) for case in found) else "no"
-            for what in ("slope", "blocks", "permutable")
-        ]
-        if "block" not in inspect.signature(getattr(losses, entry.name)).parameters:
-            marks[1] = "dense"
-        lines.append(f"| `{entry.name}` | {loop} | {' | '.join(marks)} | {peers_of(entry.name, texts)} |")
-    return "\n".join(lines)
+def _wishes(all_entries: list[Entry]) -> str:
+    """What the trainer sets for some losses, in sentences."""
+    free = ", ".join(f"`{one.name}`" for one in all_entries if not one.training.normalized)
+    options = "; ".join(
+        f"`{one.name}` {', '.join(f'`{name}={value(x)}`' for name, x in one.training.options.items())}"
+        for one in all_entries
+        if one.training.options
+    )
+    sentences = f"Embeddings are scaled to length 1, but for {free}."
+    return sentences + (f" Options that differ from the functions' defaults: {options}." if options else "")
 
 
 def page(all_entries: list[Entry]) -> str:
@@ -211,14 +174,20 @@ def page(all_entries: list[Entry]) -> str:
             parts += [f"## {family}\n", f"![Pull and push of each loss](pictures/{sheet(family)})\n"]
             parts += [section(entry) for entry in members]
     parts += [
+        "## How each trains\n",
+        "`nearfar train glyphs --loss NAME` trains with every loss. What a loss takes is made of the batch: losses of "
+        "two views and of explicit pairs or triplets get each row's next of its class, and for negatives a row of "
+        "another class; losses of two towers get two halves of the batch (`nearfar.combine`). "
+        f"{_wishes(all_entries)}\n",
+        trained(all_entries) + "\n",
         "## What the tests show\n",
-        "Every loss agrees with the paper's loops in NumPy float64 (to 1e-9, and to 2e-5 in float32) in all four "
-        "frameworks, gives the same under `torch.compile(fullgraph=True)`, `tf.function(jit_compile=True)` and "
-        "`jax.jit`, and stays finite in batches without positives, without negatives, of one row and of equal rows. "
-        "The rest by loss; the slope is that of finite differences, and a no there means that the paper holds "
-        "something constant that the value depends on. Peers are compared where they have the loss: an empty cell "
-        "says nothing.\n",
-        table(all_entries) + "\n",
+        "The loop is the paper's in NumPy float64, with which every setting agrees to 1e-9 (in float32 to 2e-5) in "
+        "NumPy, PyTorch, TensorFlow and JAX. The slope is that of finite differences; where the paper holds something "
+        "constant that the value depends on it says so. Compiled is `torch.compile(fullgraph=True)`, "
+        "`tf.function(jit_compile=True)` and `jax.jit`. Degenerate batches are those without positives, without "
+        "negatives, of one row and of equal rows: all finite. Peers are compared where they have the loss: an empty "
+        "cell says nothing.\n",
+        tested(all_entries) + "\n",
     ]
     return "\n".join(parts)
 

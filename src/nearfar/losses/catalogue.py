@@ -34,6 +34,7 @@ class Training(NamedTuple):
 
     normalized: bool = True  #: whether the model should scale embeddings to length 1
     options: Mapping[str, Any] = MappingProxyType({})  #: in place of the function's own defaults
+    added_to: str = ""  #: the loss that its paper adds it to, as it does not train alone
 
 
 class Entry(NamedTuple):
@@ -169,10 +170,13 @@ _TRAINING = {
     "adaface_loss": Training(normalized=False),
     "barlow_twins_loss": Training(normalized=False),
     "generalized_lifted_structure_loss": Training(normalized=False),
-    "large_margin_softmax_loss": Training(normalized=False),
+    "intra_pair_variance_loss": Training(added_to="tuplet_margin_loss"),
+    "large_margin_softmax_loss": Training(options={"easing": 5.0, "scale": 30.0}),
     "lifted_structure_loss": Training(normalized=False),
     "magface_loss": Training(normalized=False),
     "n_pairs_loss": Training(normalized=False),
-    "sphereface_loss": Training(normalized=False),
+    "sphereface_loss": Training(options={"easing": 5.0, "scale": 30.0}),
+    "threshold_consistent_margin_loss": Training(added_to="smooth_ap_loss"),
+    "triplet_margin_loss": Training(normalized=False),
     "vicreg_loss": Training(normalized=False),
 }

@@ -5,7 +5,7 @@ from typing import Any
 
 import keras
 
-from .catalogue import loss_called, loss_settings
+from .catalogue import loss_called, loss_settings, loss_training
 from .tables import tables
 
 __all__ = ["Objective"]
@@ -13,6 +13,8 @@ __all__ = ["Objective"]
 
 class Objective(keras.layers.Layer):
     """A loss of `nearfar.losses`, or one's own, with the tensors that it learns, such as proxies.
+
+    A loss that its paper adds to another one, as the catalogue says, is so here too.
 
     Args:
         name: as `catalogue.loss_name` gives it.
@@ -38,6 +40,8 @@ class Objective(keras.layers.Layer):
             )
             for option, start in starts.items()
         }
+        added_to = loss_training(name).added_to
+        self.other = loss_called(added_to).function if added_to else None
         self.built = True
 
     def call(self, embeddings: Any, labels: Any) -> Any:
@@ -48,4 +52,5 @@ class Objective(keras.layers.Layer):
         """The function itself, with arguments in place of the options, such as another `reduction`."""
         learnt = {name: variable.value for name, variable in self.learnt.items()}
         batch = tables(self.loss.inputs, embeddings, labels)
-        return self.loss.function(*batch, **{**self.options, **learnt, **instead})
+        value = self.loss.function(*batch, **{**self.options, **learnt, **instead})
+        return value if self.other is None else value + self.other(embeddings, labels, **instead)

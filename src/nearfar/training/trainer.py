@@ -12,7 +12,7 @@ import numpy as np
 from ..data import DataSet
 from . import defaults, outputs, report
 from .backend import select_backend
-from .catalogue import ConfigError, check_loss
+from .catalogue import ConfigError, check_loss, loss_training
 from .config import TrainConfig
 from .run import Run, load_data
 
@@ -199,6 +199,8 @@ def _opening(
     unseen = "" if defaults.shares_classes(data) else " unseen"
     held = f", {kept.sum():,} kept for validation" if kept.any() else ""
     options = "".join(f" {name}={value}" for name, value in config.loss_options.items())
+    other = loss_training(config.loss).added_to
+    added = f" added to {other}" if other else ""
     size = defaults.batch_size(config)
     shape = (
         f"{config.classes_per_batch} classes x {config.samples_per_class}"
@@ -209,7 +211,7 @@ def _opening(
         f"{data.name}: training on {len(rows):,} samples of {train_classes:,} classes{held}; "
         f"measuring {len(data.test):,} samples of {test_classes:,}{unseen} classes\n"
         f"{config.model} ({learner.network.count_params():,} parameters, {config.embedding_dim} numbers) on "
-        f"{config.backend}, {config.loss}{options}, batches of {size} ({shape}), {config.epochs} epochs of "
+        f"{config.backend}, {config.loss}{options}{added}, batches of {size} ({shape}), {config.epochs} epochs of "
         f"{config.batches_per_epoch}\n"
         f"Run folder: {folder}"
     )

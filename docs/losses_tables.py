@@ -1,0 +1,171 @@
+"""The tables of docs/losses.md: what the tests show of each loss, and how each trains."""
+
+import importlib
+import inspect
+import json
+import re
+import statistics
+import sys
+from pathlib import Path
+from typing import Any
+
+from nearfar import losses
+from nearfar._shells import class_name
+from nearfar.losses.catalogue import Entry
+
+TESTS = Path(__file__).parent.parent / "tests"
+RESULTS = Path(__file__).parent / "losses.json"
+CLAIMS = ("loop", "slope", "compiled", "degenerate", "any order", "in blocks")
+
+#: where a peer has another value, and the tests say so
+DIFFERENT = {
+    "instance_loss": "pytorch-metric-learning's depends on the order of the batch; the paper's does not",
+    "p2sgrad_loss": "equal but for a factor: theirs is a mean over classes",
+    "proxy_nca_loss": "theirs has the own proxy in the denominator, which the paper leaves out",
+    "vicreg_loss": "equal with twice their variance term, which the paper does not halve",
+}
+
+#: reasons of differences over two standard deviations between a loss and its peer
+WHY: dict[str, str] = {}
+
+#: what the tests of explicit rows call what the tests of batches do by case
+_WORDS = {
+    "loop": r"value_is|equals|known_values",
+    "slope": r"gradient_is_the_slope",
+    "compiled": r"compile",
+    "degenerate": r"equal_rows|give_zero|degenerate",
+    "any order": r"order",
+    "in blocks": r"in_blocks",
+}
+
+
+def tests_of(name: str) -> dict[str, str]:
+    """What is tested of a loss, read from the tests' own tables: a word for each of `CLAIMS`."""
+    if str(TESTS) not in sys.path:
+        sys.path.insert(0, str(TESTS))
+    batches, views, explicit = (
+        importlib.import_module(f"test_{part}") for part in ("losses", "two_views", "explicit")
+    )
+    cases = [case for case in batches.CASES if case.loss == name]
+    found = dict.fromkeys(CLAIMS, "")
+    blocks = "block" in inspect.signature(getattr(losses, name)).parameters
+    if cases:
+        settings = len(cases)
+        found |= {
+            "loop": _settings(settings),
+            "slope": "yes" if any(case.slope for case in cases) else "held constant",
+            "compiled": "yes",
+            "degenerate": "yes",
+            "any order": "yes" if any(case.permutable for case in cases) else "depends on it",
+            "in blocks": "yes" if any(case.blocks for case in cases) else "",
+        }
+    elif settings := sum(f"{case[0]}_loss" == name for case in views.CASES):
+        short = next(word for word in (name.removesuffix("_loss").split("_")[-1],))
+        claims = [claim for claim in vars(views) if claim.startswith("test_")]
+        for word in CLAIMS:
+            about = [one for one in claims if re.search(_WORDS[word], one)]
+            general = [one for one in about if "name" in inspect.signature(getattr(views, one)).parameters]
+            found[word] = "yes" if general or any(short in one for one in about) else ""
+        found["loop"] = _settings(settings)
+    else:
+        claims = [
+            claim for claim in vars(getattr(explicit, f"Test{class_name(name)}")) if claim.startswith("test_")
+        ]
+        for word in CLAIMS:
+            found[word] = "yes" if any(re.search(_WORDS[word], claim) for claim in claims) else ""
+    found["in blocks"] = found["in blocks"] if blocks else "dense"
+    return found
+
+
+def _settings(number: int) -> str:
+    return f"{number} setting{'s' * (number > 1)}"
+
+
+def peers_of(name: str) -> str:
+    """What the tests against other libraries show of a loss."""
+    if name in DIFFERENT:
+        return DIFFERENT[name]
+    texts = [path.read_text(encoding="utf-8") for path in sorted(TESTS.glob("test_peers_*.py"))]
+    if any(re.search(rf"\b{name}\b", text) for text in texts):
+        return "equal"
+    explicit = (TESTS / "test_explicit.py").read_text(encoding="utf-8")
+    return "equal to torch's" if f"equals_torchs_{name}(" in explicit else ""
+
+
+def tested(entries: list[Entry]) -> str:
+    """The table of tests."""
+    lines = [
+        f"| loss | {' | '.join(CLAIMS)} | beside a peer |",
+        "|---" * (len(CLAIMS) + 2) + "|",
+    ]
+    for entry in entries:
+        marks = tests_of(entry.name)
+        lines.append(f"| `{entry.name}` | {' | '.join(marks.values())} | {peers_of(entry.name)} |")
+    return "\n".join(lines)
+
+
+def trained(entries: list[Entry]) -> str:
+    """The table of runs on the glyphs, and a sentence for each difference from the peer.
+
+    Raises:
+        ValueError: a difference over two standard deviations without a reason in `WHY`.
+    """
+    found = json.loads(RESULTS.read_text(encoding="utf-8"))
+    runs, about = found["runs"], found["about"]
+    head = "| | precision@1 | MAP@R | pytorch-metric-learning: precision@1 | MAP@R |"
+    lines = [head, "|---|---|---|---|---|"]
+    for name in ("raw pixels", "untrained"):
+        lines.append(f"| {name} | {' | '.join(_cells(runs[name]))} | | |")
+    reasons = []
+    for entry in entries:
+        own, peer = runs[entry.name], runs.get(f"peer:{entry.name}")
+        cells = [*_cells(own), *(_cells(peer) if peer else ("", ""))]
+        lines.append(f"| `{entry.name}` | {' | '.join(cells)} |")
+        if peer and _apart(own, peer):
+            if entry.name not in WHY:
+                raise ValueError(
+                    f"{entry.name} is over two standard deviations from its peer; say why in WHY."
+                )
+            reasons.append(f"- `{entry.name}`: {WHY[entry.name]}")
+    seeds = sorted({len(_values(one, "map_at_r")) for name, one in runs.items() if name != "raw pixels"})
+    return "\n".join([_conditions(about, seeds), "", *lines, "", *_reasons(reasons)])
+
+
+def _conditions(about: dict[str, Any], seeds: list[int]) -> str:
+    classes, samples = about["batch"]
+    versions = ", ".join(f"{name} {version}" for name, version in about["versions"].items())
+    return (
+        f"`python benchmarks/catalogue.py`, {about['date']}; {about['machine']}; Python {about['python']}, "
+        f"{versions}. Each run: {about['steps']} steps of {classes} classes x {samples} images, "
+        f"the same network, optimiser and augmentation, from the same weights and batches for the same seed. "
+        f"Mean and standard deviation over {' to '.join(map(str, dict.fromkeys((seeds[0], seeds[-1]))))} seeds, in "
+        f"percent, of {about['queries']} images of characters that are not trained on."
+    )
+
+
+def _reasons(reasons: list[str]) -> list[str]:
+    if not reasons:
+        return ["No loss is over two standard deviations of MAP@R from its peer."]
+    return ["Where the two are over two standard deviations of MAP@R apart:", "", *reasons]
+
+
+def _values(by_seed: dict[str, dict], measure: str) -> list[float]:
+    return [100 * one[measure] for one in by_seed.values() if "error" not in one]
+
+
+def _cells(by_seed: dict[str, dict]) -> tuple[str, ...]:
+    cells = []
+    for measure in ("precision_at_1", "map_at_r"):
+        values = _values(by_seed, measure)
+        spread = f" ± {statistics.stdev(values):.1f}" if len(set(values)) > 1 else ""
+        cells.append(f"{statistics.mean(values):.1f}{spread}" if values else "failed")
+    return tuple(cells)
+
+
+def _apart(own: dict[str, dict], peer: dict[str, dict]) -> bool:
+    """Whether means are over two standard deviations apart, the larger of the two."""
+    ours, theirs = _values(own, "map_at_r"), _values(peer, "map_at_r")
+    if min(len(ours), len(theirs)) < 2:
+        return False
+    spread = max(statistics.stdev(ours), statistics.stdev(theirs))
+    return abs(statistics.mean(ours) - statistics.mean(theirs)) > 2 * spread
