@@ -1,10 +1,13 @@
 """What the losses over classes share: proxies as references, and cross-entropy of a row."""
 
+from collections.abc import Sequence
+
 from ..backends import Backend, Tensor, backend_of
 from ..pairs import Pairs
 from ..reduction import Terms, weighted
+from ..rows import RowTerms, row_loss
 
-__all__ = ["class_inputs", "cross_entropy", "norms", "scalars"]
+__all__ = ["class_inputs", "cross_entropy", "norms", "over_classes", "scalars"]
 
 
 def class_inputs(
@@ -37,6 +40,36 @@ def class_inputs(
         numbers = xp.reshape(numbers[:, None] + 0 * xp.arange(k, proxies)[None, :], (-1,))
         proxies = xp.reshape(proxies, (-1, d))
     return xp.astype(labels, numbers), proxies, numbers
+
+
+def over_classes(
+    terms: RowTerms,
+    embeddings: Tensor,
+    labels: Tensor,
+    proxies: Tensor,
+    classes: Tensor | None,
+    weights: Tensor | None,
+    reduction: str,
+    block: int | str | None,
+    *,
+    axes: int = 2,
+    distance: str = "cosine",
+    per_anchor: Sequence[Tensor] = (),
+) -> Tensor:
+    """A row loss of embeddings against proxies; see `class_inputs` and `nearfar.rows.row_loss`."""
+    labels, proxies, numbers = class_inputs(embeddings, labels, proxies, classes, axes=axes)
+    return row_loss(
+        terms,
+        embeddings,
+        labels,
+        distance=distance,
+        references=proxies,
+        reference_labels=numbers,
+        per_anchor=per_anchor,
+        weights=weights,
+        reduction=reduction,
+        block=block,
+    )
 
 
 def cross_entropy(xp: Backend, logits: Tensor, positive: Tensor) -> Terms:

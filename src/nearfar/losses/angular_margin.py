@@ -5,8 +5,7 @@ import math
 from ..backends import Backend, Tensor, backend_of
 from ..pairs import Pairs
 from ..reduction import Terms
-from ..rows import row_loss
-from ._classes import class_inputs, cross_entropy
+from ._classes import cross_entropy, over_classes
 
 __all__ = ["arcface_loss", "cosface_loss", "sub_center_arcface_loss"]
 
@@ -71,24 +70,13 @@ def arcface_loss(
         Deng, Guo, Xue, Zafeiriou, "ArcFace: Additive Angular Margin Loss for Deep Face Recognition", 2019,
         https://arxiv.org/abs/1801.07698.
     """
-    labels, proxies, numbers = class_inputs(embeddings, labels, proxies, classes)
 
     def terms(distances: Tensor, pairs: Pairs) -> Terms:
         xp = backend_of(distances)
         cosines = xp.where(pairs.positive, _plus_margin(xp, distances, margin), 1 - distances)
         return cross_entropy(xp, scale * cosines, pairs.positive)
 
-    return row_loss(
-        terms,
-        embeddings,
-        labels,
-        distance="cosine",
-        references=proxies,
-        reference_labels=numbers,
-        weights=weights,
-        reduction=reduction,
-        block=block,
-    )
+    return over_classes(terms, embeddings, labels, proxies, classes, weights, reduction, block)
 
 
 def cosface_loss(
@@ -138,24 +126,13 @@ def cosface_loss(
         Wang et al., "CosFace: Large Margin Cosine Loss for Deep Face Recognition", 2018,
         https://arxiv.org/abs/1801.09414.
     """
-    labels, proxies, numbers = class_inputs(embeddings, labels, proxies, classes)
 
     def terms(distances: Tensor, pairs: Pairs) -> Terms:
         xp = backend_of(distances)
         cosines = 1 - xp.where(pairs.positive, distances + margin, distances)
         return cross_entropy(xp, scale * cosines, pairs.positive)
 
-    return row_loss(
-        terms,
-        embeddings,
-        labels,
-        distance="cosine",
-        references=proxies,
-        reference_labels=numbers,
-        weights=weights,
-        reduction=reduction,
-        block=block,
-    )
+    return over_classes(terms, embeddings, labels, proxies, classes, weights, reduction, block)
 
 
 def sub_center_arcface_loss(
@@ -208,7 +185,6 @@ def sub_center_arcface_loss(
         Web Faces", ECCV 2020.
     """
     centres = proxies.shape[1]
-    labels, proxies, numbers = class_inputs(embeddings, labels, proxies, classes, axes=3)
 
     def terms(distances: Tensor, pairs: Pairs) -> Terms:
         xp = backend_of(distances)
@@ -217,14 +193,4 @@ def sub_center_arcface_loss(
         cosines = xp.where(positive, _plus_margin(xp, nearest, margin), 1 - nearest)
         return cross_entropy(xp, scale * cosines, positive)
 
-    return row_loss(
-        terms,
-        embeddings,
-        labels,
-        distance="cosine",
-        references=proxies,
-        reference_labels=numbers,
-        weights=weights,
-        reduction=reduction,
-        block=block,
-    )
+    return over_classes(terms, embeddings, labels, proxies, classes, weights, reduction, block, axes=3)

@@ -3,8 +3,7 @@
 from ..backends import Tensor, backend_of
 from ..pairs import Pairs
 from ..reduction import Terms, weighted
-from ..rows import row_loss
-from ._classes import class_inputs, cross_entropy
+from ._classes import cross_entropy, over_classes
 
 __all__ = ["instance_loss", "normalized_softmax_loss", "p2sgrad_loss", "soft_triple_loss"]
 
@@ -53,22 +52,11 @@ def normalized_softmax_loss(
         Zhai, Wu, "Classification is a Strong Baseline for Deep Metric Learning", 2019,
         https://arxiv.org/abs/1811.12649.
     """
-    labels, proxies, numbers = class_inputs(embeddings, labels, proxies, classes)
 
     def terms(distances: Tensor, pairs: Pairs) -> Terms:
         return cross_entropy(backend_of(distances), -distances / temperature, pairs.positive)
 
-    return row_loss(
-        terms,
-        embeddings,
-        labels,
-        distance="cosine",
-        references=proxies,
-        reference_labels=numbers,
-        weights=weights,
-        reduction=reduction,
-        block=block,
-    )
+    return over_classes(terms, embeddings, labels, proxies, classes, weights, reduction, block)
 
 
 def instance_loss(
@@ -119,21 +107,12 @@ def instance_loss(
         Zheng et al., "Dual-Path Convolutional Image-Text Embeddings with Instance Loss", 2020,
         https://arxiv.org/abs/1711.05535.
     """
-    labels, proxies, numbers = class_inputs(embeddings, labels, proxies, classes)
 
     def terms(distances: Tensor, pairs: Pairs) -> Terms:
         return cross_entropy(backend_of(distances), -scale * distances, pairs.positive)
 
-    return row_loss(
-        terms,
-        embeddings,
-        labels,
-        distance="dot",
-        references=proxies,
-        reference_labels=numbers,
-        weights=weights,
-        reduction=reduction,
-        block=block,
+    return over_classes(
+        terms, embeddings, labels, proxies, classes, weights, reduction, block, distance="dot"
     )
 
 
@@ -182,24 +161,13 @@ def p2sgrad_loss(
         Zhang et al., "P2SGrad: Refined Gradients for Optimizing Deep Face Models", 2019,
         https://arxiv.org/abs/1905.02479.
     """
-    labels, proxies, numbers = class_inputs(embeddings, labels, proxies, classes)
 
     def terms(distances: Tensor, pairs: Pairs) -> Terms:
         xp = backend_of(distances)
         error = xp.where(pairs.positive, distances, 1 - distances)
         return weighted(xp, 0.5 * xp.sum(error * error, axis=1), xp.any(pairs.positive, axis=1))
 
-    return row_loss(
-        terms,
-        embeddings,
-        labels,
-        distance="cosine",
-        references=proxies,
-        reference_labels=numbers,
-        weights=weights,
-        reduction=reduction,
-        block=block,
-    )
+    return over_classes(terms, embeddings, labels, proxies, classes, weights, reduction, block)
 
 
 def soft_triple_loss(
@@ -258,7 +226,6 @@ def soft_triple_loss(
         https://arxiv.org/abs/1909.05235.
     """
     centres = proxies.shape[1]
-    labels, proxies, numbers = class_inputs(embeddings, labels, proxies, classes, axes=3)
 
     def terms(distances: Tensor, pairs: Pairs) -> Terms:
         xp = backend_of(distances)
@@ -268,14 +235,4 @@ def soft_triple_loss(
         similarities = xp.sum(chosen * cosines, axis=2)
         return cross_entropy(xp, scale * xp.where(positive, similarities - margin, similarities), positive)
 
-    return row_loss(
-        terms,
-        embeddings,
-        labels,
-        distance="cosine",
-        references=proxies,
-        reference_labels=numbers,
-        weights=weights,
-        reduction=reduction,
-        block=block,
-    )
+    return over_classes(terms, embeddings, labels, proxies, classes, weights, reduction, block, axes=3)

@@ -7,6 +7,7 @@ from ..distributed import everybody
 from ..pairs import Pairs
 from ..reduction import Terms, weighted
 from ..rows import row_loss
+from ._batch import over_batch
 from ._classes import cross_entropy, scalars
 
 __all__ = ["multiple_negatives_ranking_loss", "siglip_loss"]
@@ -156,15 +157,7 @@ def siglip_loss(
         counted = pairs.positive | pairs.negative
         return weighted(xp, xp.sum(losses, axis=1, where=counted), xp.any(counted, axis=1))
 
-    return row_loss(
-        terms,
-        embeddings,
-        labels,
-        distance="cosine",
-        references=references,
-        reference_labels=reference_labels,
-        parameters=scalars(embeddings, scale, bias),
-        weights=weights,
-        reduction=reduction,
-        block=block,
+    rest = {"distance": "cosine", "parameters": scalars(embeddings, scale, bias)}
+    return over_batch(
+        terms, embeddings, labels, references, reference_labels, weights, reduction, block, **rest
     )

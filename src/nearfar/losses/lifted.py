@@ -9,6 +9,7 @@ from ..distributed import everybody
 from ..pairs import Pairs
 from ..reduction import Terms, weighted
 from ..rows import row_loss
+from ._batch import over_batch
 
 __all__ = ["generalized_lifted_structure_loss", "lifted_structure_loss"]
 
@@ -169,14 +170,6 @@ def generalized_lifted_structure_loss(
         near = xp.logsumexp(margin - distances, axis=1, where=kept.negative)
         return weighted(xp, xp.relu(xp.where(both, far, 0.0) + xp.where(both, near, 0.0)), both)
 
-    return row_loss(
-        terms,
-        embeddings,
-        labels,
-        distance=distance,
-        references=references,
-        reference_labels=reference_labels,
-        weights=weights,
-        reduction=reduction,
-        block=block,
+    return over_batch(
+        terms, embeddings, labels, references, reference_labels, weights, reduction, block, distance=distance
     )

@@ -7,7 +7,7 @@ from ..backends import Backend, Tensor, backend_of
 from ..mining import distance_weights
 from ..pairs import Pairs, check_labels
 from ..reduction import Terms, weighted
-from ..rows import row_loss
+from ._batch import over_batch
 
 __all__ = ["margin_loss", "threshold_consistent_margin_loss"]
 
@@ -88,18 +88,9 @@ def margin_loss(
         return (pull, push, own) if nu else (pull, push)
 
     parameters, per_anchor = _boundary(xp, beta, labels)
-    return row_loss(
-        terms,
-        embeddings,
-        labels,
-        distance=distance,
-        references=references,
-        reference_labels=reference_labels,
-        weights=weights,
-        reduction=reduction,
-        block=block,
-        parameters=parameters,
-        per_anchor=per_anchor,
+    rest = {"distance": distance, "parameters": parameters, "per_anchor": per_anchor}
+    return over_batch(
+        terms, embeddings, labels, references, reference_labels, weights, reduction, block, **rest
     )
 
 
@@ -192,14 +183,6 @@ def threshold_consistent_margin_loss(
         near = weighted(xp, positive_weight * (positive_margin - similarity), hard[0])
         return near, weighted(xp, negative_weight * (similarity - negative_margin), hard[1])
 
-    return row_loss(
-        terms,
-        embeddings,
-        labels,
-        distance="cosine",
-        references=references,
-        reference_labels=reference_labels,
-        weights=weights,
-        reduction=reduction,
-        block=block,
+    return over_batch(
+        terms, embeddings, labels, references, reference_labels, weights, reduction, block, distance="cosine"
     )

@@ -6,7 +6,7 @@ from ..backends import Backend, Tensor, backend_of
 from ..pairs import Pairs
 from ..reduction import Terms
 from ..rows import row_loss
-from ._classes import class_inputs, cross_entropy, norms
+from ._classes import class_inputs, cross_entropy, norms, over_classes
 
 __all__ = ["large_margin_softmax_loss", "sphereface_loss"]
 
@@ -170,7 +170,6 @@ def sphereface_loss(
         Liu, Wen, Yu, Li, Raj, Song, "SphereFace: Deep Hypersphere Embedding for Face Recognition", 2017,
         https://arxiv.org/abs/1704.08063.
     """
-    labels, proxies, numbers = class_inputs(embeddings, labels, proxies, classes)
     _check_margin(margin)
 
     def terms(distances: Tensor, pairs: Pairs, own_norms: Tensor) -> Terms:
@@ -180,15 +179,7 @@ def sphereface_loss(
         logits = scale * own_norms[:, None] * xp.where(pairs.positive, eased, cosines)
         return cross_entropy(xp, logits, pairs.positive)
 
-    return row_loss(
-        terms,
-        embeddings,
-        labels,
-        distance="cosine",
-        references=proxies,
-        reference_labels=numbers,
-        per_anchor=(norms(embeddings),),
-        weights=weights,
-        reduction=reduction,
-        block=block,
+    lengths = norms(embeddings)
+    return over_classes(
+        terms, embeddings, labels, proxies, classes, weights, reduction, block, per_anchor=(lengths,)
     )

@@ -12,6 +12,7 @@ from ..distributed import everybody
 from ..pairs import Pairs
 from ..reduction import Terms, safe_divide, weighted
 from ..rows import row_loss
+from ._batch import over_batch
 from .contrastive import contrastive_loss
 
 __all__ = [
@@ -183,16 +184,8 @@ def ranked_list_loss(
         loss = (1 - negative_weight) * pull + negative_weight * push
         return weighted(xp, loss, pair_mining.has_both(pairs))
 
-    return row_loss(
-        terms,
-        embeddings,
-        labels,
-        distance=distance,
-        references=references,
-        reference_labels=reference_labels,
-        weights=weights,
-        reduction=reduction,
-        block=block,
+    return over_batch(
+        terms, embeddings, labels, references, reference_labels, weights, reduction, block, distance=distance
     )
 
 

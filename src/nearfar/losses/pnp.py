@@ -4,7 +4,7 @@ from ..backends import Tensor, backend_of
 from ..pair_mining import has_both
 from ..pairs import Pairs
 from ..reduction import Terms, safe_divide, weighted
-from ..rows import row_loss
+from ._batch import over_batch
 from ._ranks import soft_counts
 
 __all__ = ["pnp_loss"]
@@ -81,14 +81,6 @@ def pnp_loss(
         total = xp.sum(_PNP[variant](xp, rank, alpha, b), axis=1, where=pairs.positive)
         return weighted(xp, safe_divide(xp, total, xp.count(pairs.positive, distances)), has_both(pairs))
 
-    return row_loss(
-        terms,
-        embeddings,
-        labels,
-        distance="cosine",
-        references=references,
-        reference_labels=reference_labels,
-        weights=weights,
-        reduction=reduction,
-        block=block,
+    return over_batch(
+        terms, embeddings, labels, references, reference_labels, weights, reduction, block, distance="cosine"
     )

@@ -5,7 +5,7 @@ from ..distributed import whole_batch
 from ..pairs import Pairs
 from ..reduction import Terms, weighted
 from ..rows import row_loss
-from ._classes import class_inputs, cross_entropy
+from ._classes import class_inputs, cross_entropy, over_classes
 
 __all__ = ["proxy_anchor_loss", "proxy_nca_loss", "proxy_nca_plus_plus_loss"]
 
@@ -60,7 +60,6 @@ def proxy_nca_loss(
         Movshovitz-Attias, Toshev, Leung, Ioffe, Singh, "No Fuss Distance Metric Learning using Proxies",
         2017, https://arxiv.org/abs/1703.07464.
     """
-    labels, proxies, numbers = class_inputs(embeddings, labels, proxies, classes)
 
     def terms(distances: Tensor, pairs: Pairs) -> Terms:
         xp = backend_of(distances)
@@ -69,17 +68,7 @@ def proxy_nca_loss(
         others = xp.where(valid, xp.logsumexp(logits, axis=1, where=pairs.negative), 0.0)
         return weighted(xp, others - xp.sum(logits, axis=1, where=pairs.positive), valid)
 
-    return row_loss(
-        terms,
-        embeddings,
-        labels,
-        distance="cosine",
-        references=proxies,
-        reference_labels=numbers,
-        weights=weights,
-        reduction=reduction,
-        block=block,
-    )
+    return over_classes(terms, embeddings, labels, proxies, classes, weights, reduction, block)
 
 
 def proxy_nca_plus_plus_loss(
@@ -130,22 +119,11 @@ def proxy_nca_plus_plus_loss(
         Teh, DeVries, Taylor, "ProxyNCA++: Revisiting and Revitalizing Proxy Neighborhood Component Analysis",
         2020, https://arxiv.org/abs/2004.01113.
     """
-    labels, proxies, numbers = class_inputs(embeddings, labels, proxies, classes)
 
     def terms(distances: Tensor, pairs: Pairs) -> Terms:
         return cross_entropy(backend_of(distances), -2 * distances / temperature, pairs.positive)
 
-    return row_loss(
-        terms,
-        embeddings,
-        labels,
-        distance="cosine",
-        references=proxies,
-        reference_labels=numbers,
-        weights=weights,
-        reduction=reduction,
-        block=block,
-    )
+    return over_classes(terms, embeddings, labels, proxies, classes, weights, reduction, block)
 
 
 @whole_batch("embeddings", "labels")

@@ -4,8 +4,7 @@ from ..backends import Backend, Tensor, backend_of
 from ..distributed import everybody
 from ..pairs import Pairs
 from ..reduction import Terms, weighted
-from ..rows import row_loss
-from ._classes import class_inputs, cross_entropy, norms, scalars
+from ._classes import cross_entropy, norms, over_classes, scalars
 
 __all__ = ["adaface_loss", "magface_loss"]
 
@@ -72,7 +71,6 @@ def adaface_loss(
         https://arxiv.org/abs/2204.00964. As in the authors' code, 0.001 is added to `sigma`, lengths are
         clipped to 0.001 ... 100, and the angle with its margin to 0 ... pi.
     """
-    labels, proxies, numbers = class_inputs(embeddings, labels, proxies, classes)
     margins = margin * _quality(embeddings, concentration, norm_mean, norm_std)
 
     def terms(distances: Tensor, pairs: Pairs, margins: Tensor) -> Terms:
@@ -80,17 +78,8 @@ def adaface_loss(
         turned = _turned(xp, distances, -margins[:, None]) - (margins[:, None] + margin)
         return cross_entropy(xp, scale * xp.where(pairs.positive, turned, 1 - distances), pairs.positive)
 
-    return row_loss(
-        terms,
-        embeddings,
-        labels,
-        distance="cosine",
-        references=proxies,
-        reference_labels=numbers,
-        per_anchor=(margins,),
-        weights=weights,
-        reduction=reduction,
-        block=block,
+    return over_classes(
+        terms, embeddings, labels, proxies, classes, weights, reduction, block, per_anchor=(margins,)
     )
 
 
@@ -178,7 +167,6 @@ def magface_loss(
         Assessment", 2021, https://arxiv.org/abs/2103.06627. Where the angle would pass pi, see
         `arcface_loss`.
     """
-    labels, proxies, numbers = class_inputs(embeddings, labels, proxies, classes)
     (low, high), (small, large) = lengths, margins
     xp = backend_of(embeddings)
     length = _clip(xp, norms(embeddings), low, high)
@@ -191,15 +179,7 @@ def magface_loss(
         total, valid, _ = cross_entropy(xp, scale * xp.where(pairs.positive, turned, cosines), pairs.positive)
         return weighted(xp, total + reward, valid > 0)
 
-    return row_loss(
-        terms,
-        embeddings,
-        labels,
-        distance="cosine",
-        references=proxies,
-        reference_labels=numbers,
-        per_anchor=(small + (large - small) * (length - low) / (high - low), reward),
-        weights=weights,
-        reduction=reduction,
-        block=block,
+    angle = small + (large - small) * (length - low) / (high - low)
+    return over_classes(
+        terms, embeddings, labels, proxies, classes, weights, reduction, block, per_anchor=(angle, reward)
     )

@@ -6,7 +6,7 @@ from ..backends import Backend, Tensor, backend_of
 from ..pair_mining import has_both
 from ..pairs import Pairs
 from ..reduction import Terms, safe_divide, weighted
-from ..rows import row_loss
+from ._batch import over_batch
 from ._histograms import histograms, nodes
 from ._ranks import soft_counts
 
@@ -69,16 +69,8 @@ def fast_ap_loss(
         ap = safe_divide(xp, xp.sum(precision, axis=1), xp.count(pairs.positive, distances))
         return weighted(xp, 1 - ap, has_both(pairs))
 
-    return row_loss(
-        terms,
-        embeddings,
-        labels,
-        distance="cosine",
-        references=references,
-        reference_labels=reference_labels,
-        weights=weights,
-        reduction=reduction,
-        block=block,
+    return over_batch(
+        terms, embeddings, labels, references, reference_labels, weights, reduction, block, distance="cosine"
     )
 
 
@@ -139,16 +131,8 @@ def smooth_ap_loss(
         total = xp.sum(among_positives / rank, axis=1, where=pairs.positive)
         return weighted(xp, 1 - safe_divide(xp, total, xp.count(pairs.positive, distances)), has_both(pairs))
 
-    return row_loss(
-        terms,
-        embeddings,
-        labels,
-        distance="cosine",
-        references=references,
-        reference_labels=reference_labels,
-        weights=weights,
-        reduction=reduction,
-        block=block,
+    return over_batch(
+        terms, embeddings, labels, references, reference_labels, weights, reduction, block, distance="cosine"
     )
 
 
@@ -211,16 +195,8 @@ def recall_at_k_surrogate_loss(
         recalls = [_recall(xp, rank, pairs.positive, count, k, rank_temperature) for k in ks]
         return weighted(xp, 1 - sum(recalls) / len(ks), has_both(pairs))
 
-    return row_loss(
-        terms,
-        embeddings,
-        labels,
-        distance="cosine",
-        references=references,
-        reference_labels=reference_labels,
-        weights=weights,
-        reduction=reduction,
-        block=block,
+    return over_batch(
+        terms, embeddings, labels, references, reference_labels, weights, reduction, block, distance="cosine"
     )
 
 

@@ -6,7 +6,7 @@ from .. import pair_mining
 from ..backends import Tensor, backend_of
 from ..pairs import Pairs
 from ..reduction import Terms, weighted
-from ..rows import row_loss
+from ._batch import over_batch
 
 __all__ = ["circle_loss", "multi_similarity_loss"]
 
@@ -77,16 +77,8 @@ def multi_similarity_loss(
         push = xp.softplus(xp.logsumexp(beta * (base - distances), axis=1, where=kept.negative)) / beta
         return weighted(xp, pull + push, pair_mining.has_both(pairs))
 
-    return row_loss(
-        terms,
-        embeddings,
-        labels,
-        distance=distance,
-        references=references,
-        reference_labels=reference_labels,
-        weights=weights,
-        reduction=reduction,
-        block=block,
+    return over_batch(
+        terms, embeddings, labels, references, reference_labels, weights, reduction, block, distance=distance
     )
 
 
@@ -155,14 +147,6 @@ def circle_loss(
         pushes = xp.logsumexp(push, axis=1, where=kept.negative)
         return weighted(xp, xp.softplus(pulls + pushes), pair_mining.has_both(kept))
 
-    return row_loss(
-        terms,
-        embeddings,
-        labels,
-        distance="cosine",
-        references=references,
-        reference_labels=reference_labels,
-        weights=weights,
-        reduction=reduction,
-        block=block,
+    return over_batch(
+        terms, embeddings, labels, references, reference_labels, weights, reduction, block, distance="cosine"
     )

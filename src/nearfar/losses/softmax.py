@@ -5,7 +5,7 @@ from collections.abc import Callable
 from ..backends import Tensor, backend_of
 from ..pairs import Pairs
 from ..reduction import Terms, weighted
-from ..rows import row_loss
+from ._batch import over_batch
 
 __all__ = ["nca_loss", "nt_xent_loss", "supcon_loss"]
 
@@ -71,16 +71,8 @@ def nt_xent_loss(
         negatives = xp.where(some, xp.logsumexp(logits, axis=1, where=pairs.negative), 0.0)
         return weighted(xp, xp.softplus(negatives[:, None] - logits), pairs.positive & some[:, None])
 
-    return row_loss(
-        terms,
-        embeddings,
-        labels,
-        distance=distance,
-        references=references,
-        reference_labels=reference_labels,
-        weights=weights,
-        reduction=reduction,
-        block=block,
+    return over_batch(
+        terms, embeddings, labels, references, reference_labels, weights, reduction, block, distance=distance
     )
 
 
@@ -149,17 +141,10 @@ def supcon_loss(
         mean = xp.sum(share * logits, axis=1) / xp.where(valid, total, 1.0)
         return weighted(xp, xp.where(valid, whole, 0.0) - mean, valid)
 
-    return row_loss(
-        terms,
-        embeddings,
-        labels,
-        distance=distance,
-        references=references,
-        reference_labels=reference_labels,
-        per_anchor=() if targets is None else (xp.astype(targets, xp.asfloat(embeddings)),),
-        weights=weights,
-        reduction=reduction,
-        block=block,
+    given = () if targets is None else (xp.astype(targets, xp.asfloat(embeddings)),)
+    rest = {"distance": distance, "per_anchor": given}
+    return over_batch(
+        terms, embeddings, labels, references, reference_labels, weights, reduction, block, **rest
     )
 
 
@@ -224,14 +209,6 @@ def nca_loss(
         near = xp.logsumexp(logits, axis=1, where=pairs.positive)
         return weighted(xp, xp.where(valid, whole, 0.0) - xp.where(valid, near, 0.0), valid)
 
-    return row_loss(
-        terms,
-        embeddings,
-        labels,
-        distance=distance,
-        references=references,
-        reference_labels=reference_labels,
-        weights=weights,
-        reduction=reduction,
-        block=block,
+    return over_batch(
+        terms, embeddings, labels, references, reference_labels, weights, reduction, block, distance=distance
     )

@@ -8,7 +8,7 @@ from ..distances import pairwise
 from ..distributed import everybody
 from ..pairs import Pairs
 from ..reduction import Terms, weighted
-from ..rows import row_loss
+from ._batch import over_batch
 
 __all__ = ["angular_loss", "n_pairs_loss", "tuplet_margin_loss"]
 
@@ -68,16 +68,8 @@ def n_pairs_loss(
         away = xp.logsumexp(-distances, axis=1, where=pairs.negative)[:, None]
         return weighted(xp, xp.softplus(away + distances), pairs.positive & (away > -math.inf))
 
-    return row_loss(
-        terms,
-        embeddings,
-        labels,
-        distance=distance,
-        references=references,
-        reference_labels=reference_labels,
-        weights=weights,
-        reduction=reduction,
-        block=block,
+    return over_batch(
+        terms, embeddings, labels, references, reference_labels, weights, reduction, block, distance=distance
     )
 
 
@@ -138,16 +130,8 @@ def tuplet_margin_loss(
         eased = cosine * math.cos(margin) + sine * math.sin(margin)  # cos(theta - margin), without an arccos
         return weighted(xp, xp.softplus(away - scale * eased), pairs.positive & (away > -math.inf))
 
-    return row_loss(
-        terms,
-        embeddings,
-        labels,
-        distance="cosine",
-        references=references,
-        reference_labels=reference_labels,
-        weights=weights,
-        reduction=reduction,
-        block=block,
+    return over_batch(
+        terms, embeddings, labels, references, reference_labels, weights, reduction, block, distance="cosine"
     )
 
 
@@ -216,15 +200,7 @@ def angular_loss(
         (others,), _ = everybody(xp, embeddings)
         if isinstance(xp.shape(others)[0], int) and not xp.shape(others)[0]:
             others = xp.sum(others, axis=0)[None, :]  # the row that stands in for an empty batch
-    return row_loss(
-        terms,
-        embeddings,
-        labels,
-        distance="cosine",
-        references=references,
-        reference_labels=reference_labels,
-        weights=weights,
-        reduction=reduction,
-        block=None,
-        parameters=(others,),
+    rest = {"distance": "cosine", "parameters": (others,)}
+    return over_batch(
+        terms, embeddings, labels, references, reference_labels, weights, reduction, None, **rest
     )

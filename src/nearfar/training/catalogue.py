@@ -28,8 +28,8 @@ class ConfigError(ValueError):
     """A configuration that cannot be run, in one sentence: what came, what was expected, what to do."""
 
 
-#: settings of a loss that follow from the data and the model, or that are no option of a run
-_FILLED = ("num_classes", "embedding_size", "reduction")
+#: settings of a loss that follow from the data and the model
+_FILLED = ("num_classes", "embedding_size")
 
 
 def loss_names() -> list[str]:
@@ -96,6 +96,8 @@ def loss_settings(loss: Loss, options: Mapping[str, Any], num_classes: int, dim:
             raise ConfigError(
                 f"loss option {name} of {loss.function.__name__} is {value!r}; expected a number."
             )
+    if options.get("reduction") == "none":
+        raise ConfigError("loss option reduction is 'none'; expected mean, active_mean or sum, one number.")
     sizes = {"num_classes": num_classes, "embedding_size": dim}
     given = {**{name: size for name, size in sizes.items() if name in loss.settings}, **options}
     try:
