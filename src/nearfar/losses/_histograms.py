@@ -23,10 +23,16 @@ def histograms(xp: Backend, index: Tensor, upper: Tensor, where: Tensor, num_bin
     return xp.add_along_rows(rows, index + 1, xp.where(where, upper, 0.0))
 
 
-def density(xp: Backend, index: Tensor, upper: Tensor, where: Tensor, num_bins: int) -> Tensor:
-    """`(num_bins + 1,)` shares of the nodes over all rows; zeros of nothing."""
-    total = xp.sum(histograms(xp, index, upper, where, num_bins), axis=0)
-    return safe_divide(xp, total, xp.sum(xp.astype(where, upper)) + xp.zeros_like(total))
+def density(
+    xp: Backend, index: Tensor, upper: Tensor, where: Tensor, num_bins: int, weights: Tensor | None = None
+) -> Tensor:
+    """`(num_bins + 1,)` shares of the nodes over all rows, each with its weight; zeros of nothing."""
+    rows, counts = histograms(xp, index, upper, where, num_bins), xp.astype(where, upper)
+    if weights is not None:
+        weights = xp.astype(weights, upper)[:, None]
+        rows, counts = weights * rows, weights * counts
+    total = xp.sum(rows, axis=0)
+    return safe_divide(xp, total, xp.sum(counts) + xp.zeros_like(total))
 
 
 def look_up(xp: Backend, row: Tensor, index: Tensor) -> Tensor:

@@ -23,6 +23,7 @@ def cosent_loss(
     distance: str | Callable = "cosine",
     references: Tensor | None = None,
     reference_labels: Tensor | None = None,
+    weights: Tensor | None = None,
     block: int | str | None = "auto",
 ) -> Tensor:
     r"""CoSENT loss of a batch with classes: every positive pair nearer than every negative pair.
@@ -40,6 +41,7 @@ def cosent_loss(
         distance: see `nearfar.distances.pairwise`.
         references: `(r, d)` to pair the anchors with; the other anchors when left out.
         reference_labels: `(r,)`, with `references`.
+        weights: `(a,)` floats, how often each anchor's pairs count in the two sums.
         block: anchors at a time; see `nearfar.rows.row_loss`.
 
     Returns:
@@ -70,9 +72,12 @@ def cosent_loss(
 
         rows = row_loss(of_row, embeddings, labels, distance=distance, reduction="none", **rest)
         xp = backend_of(rows)
+        if weights is not None:
+            counts = xp.astype(weights, rows)
+            rows = xp.where(counts > 0, rows + xp.log(xp.where(counts > 0, counts, 1.0)), -math.inf)
         (rows,), _ = everybody(xp, rows)
         # masks would hide a NaN: 0 times a finite number is 0, times NaN it is NaN
-        told = xp.sum(xp.where(rows != -math.inf, 0 * rows, 0.0))
+        told = xp.sum(0 * xp.where(rows == -math.inf, 0.0, rows))
         return xp.logsumexp(rows, where=rows > -math.inf) + told
 
     xp = backend_of(embeddings)

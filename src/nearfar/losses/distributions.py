@@ -7,6 +7,7 @@ from ..distributed import whole_batch
 from ..pairs import Pairs
 from ..reduction import Terms, weighted
 from ..rows import row_loss
+from ._batch import over_batch
 from ._histograms import density, look_up, nodes
 
 __all__ = ["histogram_loss", "intra_pair_variance_loss"]
@@ -89,7 +90,7 @@ def intra_pair_variance_loss(
     return row_loss(terms, embeddings, labels, reduction=reduction, block=block, parameters=means, **rest)
 
 
-@whole_batch("embeddings", "labels")
+@whole_batch("embeddings", "labels", "weights")
 def histogram_loss(
     embeddings: Tensor,
     labels: Tensor | Pairs,
@@ -97,6 +98,7 @@ def histogram_loss(
     num_bins: int = 100,
     references: Tensor | None = None,
     reference_labels: Tensor | None = None,
+    weights: Tensor | None = None,
     reduction: str = "mean",
 ) -> Tensor:
     r"""Histogram loss: the probability that a random negative pair is more similar than a random positive
@@ -113,6 +115,7 @@ def histogram_loss(
         num_bins: `R`, bins of width `2 / R`; the histograms have `R + 1` nodes.
         references: `(r, d)` to pair the anchors with; the other anchors when left out.
         reference_labels: `(r,)`, with `references`.
+        weights: `(a,)` floats, how much each anchor's pairs count in both histograms.
         reduction: `"mean"` over negative pairs is the formula, since it is the mean of the positives'
             cumulative histogram at the negatives; `"active_mean"`, `"sum"`, or `"none"`, each anchor's share.
 
@@ -135,22 +138,16 @@ def histogram_loss(
         https://arxiv.org/abs/1611.00822.
     """
 
-    def terms(distances: Tensor, pairs: Pairs) -> Terms:
+    def terms(distances: Tensor, pairs: Pairs, *own: Tensor) -> Terms:
         xp = backend_of(distances)
         index, upper = nodes(xp, 1 - distances, 1.0, num_bins)
-        share = density(xp, index, upper, pairs.positive, num_bins)
+        share = density(xp, index, upper, pairs.positive, num_bins, *own)
         reached = xp.cumulative_sum(share[None, :])
         below, above = (look_up(xp, reached, i) for i in (index, index + 1))
         some = xp.sum(share) > 0
         return weighted(xp, below + upper * (above - below), pairs.negative & some)
 
-    return row_loss(
-        terms,
-        embeddings,
-        labels,
-        distance="cosine",
-        references=references,
-        reference_labels=reference_labels,
-        reduction=reduction,
-        block=None,
+    rest = {"distance": "cosine", "per_anchor": () if weights is None else (weights,)}
+    return over_batch(
+        terms, embeddings, labels, references, reference_labels, weights, reduction, None, **rest
     )

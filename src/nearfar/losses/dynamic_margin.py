@@ -5,7 +5,7 @@ from ..distances import pairwise
 from ..distributed import whole_batch
 from ..pairs import Pairs, from_labels
 from ..reduction import Terms, weighted
-from ..rows import row_loss
+from ._batch import over_batch
 from ._histograms import density as density_of
 from ._histograms import look_up, nodes
 
@@ -21,6 +21,7 @@ def dynamic_soft_margin_loss(
     num_bins: int = 511,
     references: Tensor | None = None,
     reference_labels: Tensor | None = None,
+    weights: Tensor | None = None,
     reduction: str = "mean",
 ) -> Tensor:
     r"""Triplets weighed by how hard they are among all: the margin follows the distribution of the gaps.
@@ -40,6 +41,7 @@ def dynamic_soft_margin_loss(
         references: `(r, d)`, the other end of each pair; the paper's matching patches, so that a negative of
             an anchor is a reference and a negative of a reference an anchor. The other anchors when left out.
         reference_labels: `(r,)`, with `references`.
+        weights: `(a,)` floats, how much each anchor's pairs count, in `F` too.
         reduction: `"mean"` over positive pairs that have a negative, `"active_mean"` over those with a
             positive gap, `"sum"`, or `"none"`. The loss is negative where most gaps are.
 
@@ -61,25 +63,20 @@ def dynamic_soft_margin_loss(
         pytorch-metric-learning takes all triplets in place of the nearest negatives.
     """
 
-    def terms(distances: Tensor, pairs: Pairs, *density: Tensor) -> Terms:
+    def terms(distances: Tensor, pairs: Pairs, *given: Tensor) -> Terms:
         xp = backend_of(distances)
         gaps, valid = _gaps(xp, distances, pairs)
-        bins = xp.shape(density[0])[0] - 1 if density else num_bins
+        bins = num_bins if density is None else xp.shape(given[0])[0] - 1
         index, upper = nodes(xp, gaps, 2.0, bins)
-        share = density[0] if density else density_of(xp, index, upper, valid, bins)
+        share = given[0] if density is not None else density_of(xp, index, upper, valid, bins, *given)
         weight = look_up(xp, xp.cumulative_sum(xp.stop_gradient(share)[None, :]), index)
         return weighted(xp, weight * gaps, valid)
 
-    return row_loss(
-        terms,
-        embeddings,
-        labels,
-        distance=_of_unit_rows,
-        references=references,
-        reference_labels=reference_labels,
-        reduction=reduction,
-        block=None,
-        parameters=() if density is None else (density,),
+    given = [x for x in (density,) if x is not None]
+    own = [x for x in (weights,) if x is not None and density is None]
+    rest = {"distance": _of_unit_rows, "parameters": given, "per_anchor": own}
+    return over_batch(
+        terms, embeddings, labels, references, reference_labels, weights, reduction, None, **rest
     )
 
 

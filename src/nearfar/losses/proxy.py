@@ -126,7 +126,7 @@ def proxy_nca_plus_plus_loss(
     return over_classes(terms, embeddings, labels, proxies, classes, weights, reduction, block)
 
 
-@whole_batch("embeddings", "labels")
+@whole_batch("embeddings", "labels", "weights")
 def proxy_anchor_loss(
     embeddings: Tensor,
     labels: Tensor,
@@ -135,6 +135,7 @@ def proxy_anchor_loss(
     margin: float = 0.1,
     alpha: float = 32.0,
     classes: Tensor | None = None,
+    weights: Tensor | None = None,
     reduction: str = "mean",
     block: int | str | None = "auto",
 ) -> Tensor:
@@ -156,6 +157,7 @@ def proxy_anchor_loss(
         margin: `delta`, cosine.
         alpha: how much the hardest samples outweigh the rest.
         classes: `(k,)` class numbers, the only proxies that take part; see `nearfar.samplers.sample_classes`.
+        weights: `(a,)`, how often each embedding counts in the sums of every proxy.
         reduction: `"mean"`: over proxies with positives plus over all proxies; `"active_mean"`: each over its
             positive terms; `"sum"`; `"none"`: one value per **proxy**.
         block: proxies at a time; see `nearfar.rows.row_loss`.
@@ -180,26 +182,23 @@ def proxy_anchor_loss(
     """
     labels, proxies, numbers = class_inputs(embeddings, labels, proxies, classes)
 
-    def terms(distances: Tensor, pairs: Pairs) -> tuple[Terms, Terms]:
+    def terms(distances: Tensor, pairs: Pairs, *given: Tensor) -> tuple[Terms, Terms]:
         xp = backend_of(distances)
         cosines = 1 - distances
+        counts = [xp.astype(x, cosines)[None, :] for x in given]
+        kept = [pairs.positive & (counts[0] > 0), pairs.negative & (counts[0] > 0)] if given else pairs
 
         def softplus_sum(exponents: Tensor, where: Tensor) -> Tensor:
+            for count in counts:
+                exponents = exponents + xp.log(xp.where(count > 0, count, 1.0))
             some = xp.any(where, axis=1)
             whole = xp.logsumexp(exponents, axis=1, where=where)
             return xp.where(some, xp.softplus(xp.where(some, whole, 0.0)), 0.0)
 
-        pull = softplus_sum(-alpha * (cosines - margin), pairs.positive)
-        push = softplus_sum(alpha * (cosines + margin), pairs.negative)
-        return weighted(xp, pull, xp.any(pairs.positive, axis=1)), weighted(xp, push, push >= 0)
+        pull = softplus_sum(-alpha * (cosines - margin), kept[0])
+        push = softplus_sum(alpha * (cosines + margin), kept[1])
+        return weighted(xp, pull, xp.any(kept[0], axis=1)), weighted(xp, push, push >= 0)
 
-    return row_loss(
-        terms,
-        proxies,
-        numbers,
-        distance="cosine",
-        references=embeddings,
-        reference_labels=labels,
-        reduction=reduction,
-        block=block,
-    )
+    given = [x for x in (weights,) if x is not None]
+    rest = {"distance": "cosine", "parameters": given, "reduction": reduction, "block": block}
+    return row_loss(terms, proxies, numbers, references=embeddings, reference_labels=labels, **rest)
