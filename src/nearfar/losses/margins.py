@@ -66,7 +66,7 @@ def margin_loss(
 
     References:
         Wu, Manmatha, Smola, Krähenbühl, "Sampling Matters in Deep Embedding Learning", 2017,
-        https://arxiv.org/abs/1706.07567, section 4.2. The paper sums over positive pairs and as many sampled
+        https://arxiv.org/abs/1706.07567. The paper sums over positive pairs and as many sampled
         negatives. pytorch-metric-learning sums over triplets, which is the same where classes are equally
         large.
     """
