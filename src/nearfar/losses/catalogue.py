@@ -4,7 +4,6 @@ import difflib
 import inspect
 import re
 from collections.abc import Callable, Mapping
-from types import MappingProxyType
 from typing import Any, NamedTuple, get_args
 
 from .. import losses
@@ -33,7 +32,7 @@ class Training(NamedTuple):
     """What a loss wants of a run that trains with it, where nobody says otherwise."""
 
     normalized: bool = True  #: whether the model should scale embeddings to length 1
-    options: Mapping[str, Any] = MappingProxyType({})  #: in place of the function's own defaults
+    options: Mapping[str, Any] = {}  #: in place of the function's own defaults
     added_to: str = ""  #: the loss that its paper adds it to, as it does not train alone
 
 
@@ -53,12 +52,16 @@ class Entry(NamedTuple):
     learnt: dict[str, str]  #: required keyword tensors and their shapes
     options: dict[str, Any]  #: and their defaults
     good_for: str
-    training: Training
 
     @property
     def paper(self) -> str:
         """Title, authors and year in a line."""
         return f"{self.authors}, “{self.title}”, {self.year}"
+
+    @property
+    def training(self) -> Training:
+        """What `nearfar train` sets for it."""
+        return _TRAINING.get(self.name, Training())
 
 
 def entries() -> list[Entry]:
@@ -106,7 +109,6 @@ def _read(name: str, function: Callable[..., Any]) -> Entry:
         {n: _shape(rest, n) for n, p in keywords.items() if p.default is p.empty},
         {n: p.default for n, p in keywords.items() if p.default is not p.empty and not _is_tensor(p)},
         _paragraph(head, "Good for:").rstrip(".") or _GOOD_FOR.get(name, ""),
-        _TRAINING.get(name, Training()),
     )
 
 
