@@ -23,7 +23,7 @@ def centroid_triplet_loss(
     weights: Tensor | None = None,
     reduction: str = "mean",
 ) -> Tensor:
-    r"""Centroid triplet loss: hinge between the centroid of an anchor's class and those of the other classes.
+    r"""Centroid triplet loss: an anchor nearer to the centroid of its class than to those of others, by a margin.
 
     .. math:: \frac{1}{|T|} \sum_{(a,c) \in T} \max(0, m + d(a, \bar x_{y_a \setminus a}) - d(a, \bar x_c))
 

@@ -41,7 +41,7 @@ def pnp_loss(
         embeddings: `(a, d)` floats, compared by their cosines `s`.
         labels: `(a,)` or `(a, 1)` integers, bool or strings; or a `nearfar.pairs.Pairs`.
         variant: `f(R)`: `"O"` is `R`; slopes that grow with `R`: `"Iu"` `(1 + R) log(1 + R)` and `"Ib"`
-            `(b R - log(1 + b R)) / b^2`; slopes that fall, which leave hopeless positives: `"Ds"` `log(1 +
+            `(b R - log(1 + b R)) / b^2`; slopes that fall, which give up hopeless positives: `"Ds"` `log(1 +
             R)` and `"Dq"` `1 - 1 / (1 + R)^alpha`, the authors' best.
         alpha: exponent of `"Dq"`; the authors' code suggests 4.
         b: bound of `"Ib"`.

@@ -160,7 +160,7 @@ def nca_loss(
     reduction: str = "mean",
     block: int | str | None = "auto",
 ) -> Tensor:
-    r"""Neighbourhood components analysis ("NCA"): a neighbour drawn at random is of the anchor's class.
+    r"""Neighbourhood components analysis ("NCA"): likely that a neighbour drawn at random is of the same class.
 
     .. math:: \frac{1}{|A|} \sum_{a \in A}
               -\log \frac{\sum_{p \in P(a)} \exp(-d(a, p) / T)}
