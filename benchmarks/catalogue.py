@@ -133,7 +133,7 @@ def measured(name: str, seed: int, steps: int, instead: dict[str, Any]) -> dict[
     config = defaults.resolve(config, data, data.train.labels, "torch")
     keras.utils.set_random_seed(seed)
     layer = peer_layer(own, int(data.train.labels.max()) + 1, 128) if name.startswith(PEER) else None
-    learner, batches = prepared(config, data, rows, loss=layer)
+    learner, batches = prepared(config, data, rows, loss=layer, monitor=False)
     begun = time.process_time()
     if own != UNTRAINED:
         torch.manual_seed(seed)

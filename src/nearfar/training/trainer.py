@@ -4,6 +4,7 @@ import dataclasses
 import sys
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,7 @@ from . import defaults, outputs, report
 from .backend import select_backend
 from .catalogue import ConfigError, check_loss, loss_training
 from .config import TrainConfig
+from .devices import Scope, all_devices, check_batch, whole_batch_statistics
 from .run import Run, load_data
 
 if TYPE_CHECKING:
@@ -57,6 +59,18 @@ def train(config: TrainConfig, *, say: Callable[[str], None] | None = None) -> R
     if config.tensorboard:
         outputs.check_package("tensorboard", "--tensorboard")
     backend = select_backend(config.backend)
+    with all_devices(config.distributed, backend, say) as scope:
+        return _trained(config, backend, scope, verbose, say, started)
+
+
+def _trained(
+    config: TrainConfig,
+    backend: str,
+    scope: Scope,
+    verbose: int,
+    say: Callable[[str], None],
+    started: float,
+) -> Run:
     data = load_data(config)
     closed = defaults.shares_classes(data)
     from .pipeline import held_out
@@ -70,7 +84,9 @@ def train(config: TrainConfig, *, say: Callable[[str], None] | None = None) -> R
     validation_rows = validation_rows[
         report.chosen_rows(data.train.labels[validation_rows], config.validation_limit, seed=config.seed)
     ]
-    learner, batches = prepared(config, data, rows)
+    check_batch(defaults.batch_size(config))
+    with scope():
+        learner, batches = prepared(config, data, rows)
     config = dataclasses.replace(config, embedding_dim=int(learner.network.output_shape[-1]))
     folder = _folder(config, data)
 
@@ -102,7 +118,10 @@ def train(config: TrainConfig, *, say: Callable[[str], None] | None = None) -> R
     assert config.epochs is not None
     try:
         if done < config.epochs:
-            learner.fit(batches, epochs=config.epochs, initial_epoch=done, verbose=bar, callbacks=callbacks)
+            with whole_batch_statistics(learner.network) if scope is not nullcontext else nullcontext():
+                learner.fit(
+                    batches, epochs=config.epochs, initial_epoch=done, verbose=bar, callbacks=callbacks
+                )
         trained_at = time.perf_counter()
         from .finish import finish
 
@@ -119,7 +138,12 @@ def train(config: TrainConfig, *, say: Callable[[str], None] | None = None) -> R
 
 
 def prepared(
-    config: TrainConfig, data: DataSet, rows: np.ndarray, *, loss: "keras.layers.Layer | None" = None
+    config: TrainConfig,
+    data: DataSet,
+    rows: np.ndarray,
+    *,
+    loss: "keras.layers.Layer | None" = None,
+    monitor: bool = True,
 ) -> "tuple[MetricLearner, Batches]":
     """The compiled learner and its batches; everything that can refuse a configuration has then done so.
 
@@ -128,6 +152,7 @@ def prepared(
         data: what is trained on.
         rows: `(n,)` positions in its training part.
         loss: a layer of embeddings and labels in place of the configuration's loss.
+        monitor: whether to follow distances and the active fraction.
     """
     import keras
 
@@ -151,7 +176,7 @@ def prepared(
         keras.config.set_dtype_policy(policy)
     num_classes, dim = int(data.train.labels.max()) + 1, int(network.output_shape[-1])
     objective = loss or Objective(config.loss, config.loss_options, num_classes, dim, seed=config.seed)
-    learner = MetricLearner(network, objective, monitor=loss is None)
+    learner = MetricLearner(network, objective, monitor=monitor)
     assert config.epochs and config.learning_rate and config.optimizer and config.schedule
     optimizer = make_optimizer(
         config.optimizer,
