@@ -1,16 +1,17 @@
 """Recipe 4: the TensorFlow Addons tutorial under Keras 3: semi-hard triplets, projector files, a picture.
 
 KERAS_BACKEND=torch python examples/semihard_keras.py --out semihard    (or jax, or tensorflow)
+... --data FOLDER --picture umap    with a folder of MNIST's or Fashion-MNIST's files: the tutorial as it was
 """
 
 import argparse
 
 import keras
 import numpy as np
-from sklearn.datasets import load_digits
 
 import nearfar
 from nearfar.compat import tensorflow_addons as tfa
+from nearfar.data import load
 
 
 def network(shape):
@@ -33,26 +34,24 @@ def network(shape):
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--data", default="digits", help="digits, or a folder of IDX files")
     parser.add_argument("--epochs", type=int, default=5)
     parser.add_argument("--picture", default="pca", help="pca, or umap where umap-learn is installed")
     parser.add_argument("--out", default="semihard")
     options = parser.parse_args()
     keras.utils.set_random_seed(0)
-    images, labels = load_digits(
-        return_X_y=True
-    )  # 8 x 8; MNIST takes the same path, see `nearfar train FOLDER`
-    images = (images / 16).reshape(-1, 8, 8, 1).astype("float32")
-    train, test = slice(0, 1200), slice(1200, None)
+    data = load(options.data)
+    train, test = data.train, data.test
 
-    model = network(images.shape[1:])
+    model = network(train.shape)
     model.compile(keras.optimizers.Adam(0.001), loss=tfa.losses.TripletSemiHardLoss())
-    model.fit(images[train], labels[train], batch_size=32, epochs=options.epochs, verbose=2)
+    model.fit(train.read(slice(None)), train.labels, batch_size=32, epochs=options.epochs, verbose=2)
 
-    embeddings = model.predict(images[test], verbose=0)
-    found = nearfar.evaluation.retrieval(np.asarray(embeddings), labels[test])
+    embeddings = model.predict(test.read(slice(None)), verbose=0)
+    found = nearfar.evaluation.retrieval(np.asarray(embeddings), test.labels)
     print(f"precision@1 {found.precision_at_1:.3f}, MAP@R {found.map_at_r:.3f}")
-    nearfar.visualize.write_projector(options.out, embeddings, labels[test])  # vecs.tsv, meta.tsv
-    nearfar.visualize.plot(f"{options.out}/embedding.png", embeddings, labels[test], method=options.picture)
+    nearfar.visualize.write_projector(options.out, embeddings, test.labels)  # vecs.tsv, meta.tsv
+    nearfar.visualize.plot(f"{options.out}/embedding.png", embeddings, test.labels, method=options.picture)
 
 
 if __name__ == "__main__":

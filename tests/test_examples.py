@@ -10,6 +10,8 @@ from pathlib import Path
 import keras_checks
 import pytest
 
+from nearfar.data import load
+
 EXAMPLES = Path(__file__).parents[1] / "examples"
 pytestmark = pytest.mark.slow
 
@@ -63,9 +65,17 @@ def test_semihard_keras(backend, tmp_path):
     need("sklearn", "matplotlib")
     out = run("semihard_keras.py", "--epochs", "2", "--out", str(tmp_path), KERAS_BACKEND=backend)
     assert number(out, "precision@1") > 0.85
-    assert len((tmp_path / "vecs.tsv").read_text().splitlines()) == 597
-    assert len((tmp_path / "meta.tsv").read_text().splitlines()) == 597
+    vectors = [line.split("\t") for line in (tmp_path / "vecs.tsv").read_text().splitlines()]
+    assert len(vectors) == len((tmp_path / "meta.tsv").read_text().splitlines()) == len(load("digits").test)
+    assert {len(vector) for vector in vectors} == {256}
     assert (tmp_path / "embedding.png").stat().st_size > 10_000
+
+
+def test_semihard_jax():
+    need("jax", "flax", "optax", "sklearn")
+    out = run("semihard_jax.py", "--epochs", "3")
+    assert number(out, "precision@1") > 0.9
+    assert number(out, "MAP@R") > 0.6
 
 
 def test_sampling():

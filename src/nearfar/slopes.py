@@ -223,8 +223,7 @@ def _all_at_once(
     """One step on a table with a row for each positive: where that is small, calls cost more than arithmetic."""
     num_anchors, num_references = xp.shape(positives)
     nearest, columns = _nearest(xp, positives, most)
-    repeated = xp.arange(num_anchors * most, positives) // most
-    rows = [xp.take(x, repeated) for x in rows]
+    rows = [xp.repeat(x, most) for x in rows]
     d, column = xp.reshape(nearest, (-1,)), xp.reshape(columns, (-1,))
     state, steepness = step(d, column, *rows, *(0.0,) * (num_vectors + 1))
     vectors = [xp.sum(xp.reshape(x, (num_anchors, most)), axis=1) for x in state[:-1]]

@@ -136,6 +136,10 @@ def take(x, index):
     return x[index]
 
 
+def repeat(x, times):
+    return jnp.repeat(x, times, axis=0)
+
+
 def take_along_rows(x, index):
     return jnp.take_along_axis(x, index, axis=1)
 

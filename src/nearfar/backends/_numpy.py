@@ -139,6 +139,10 @@ def take(x, index):
     return x[index]
 
 
+def repeat(x, times):
+    return np.repeat(x, times, axis=0)
+
+
 def take_along_rows(x, index):
     return np.take_along_axis(x, index, axis=1)
 

@@ -172,6 +172,10 @@ def take(x, index):
     return tf.gather(x, index)
 
 
+def repeat(x, times):
+    return tf.repeat(x, times, axis=0)
+
+
 def take_along_rows(x, index):
     return tf.gather(x, index, batch_dims=1)
 

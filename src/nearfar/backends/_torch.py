@@ -1,5 +1,6 @@
 """PyTorch: eager on any device, and under torch.compile without graph breaks."""
 
+from contextlib import nullcontext
 from functools import partial
 
 import torch
@@ -45,7 +46,8 @@ def as_labels(*labels):
 
 
 def full_precision(like):
-    return torch.autocast(like.device.type, enabled=False)
+    kind = like.device.type
+    return torch.autocast(kind, enabled=False) if torch.is_autocast_enabled(kind) else nullcontext()
 
 
 def arange(stop, like):
@@ -155,7 +157,11 @@ def searchsorted(rows, values, *, side="left"):
 
 
 def take(x, index):
-    return x[index]
+    return x.index_select(0, index)
+
+
+def repeat(x, times):
+    return x.repeat_interleave(times, dim=0)
 
 
 def take_along_rows(x, index):

@@ -183,6 +183,10 @@ class Backend(Protocol):
         """Rows `index` (k,) of `x`."""
         ...
 
+    def repeat(self, x: Tensor, times: int, /) -> Tensor:
+        """Each row `times` times in a row: `(a, ...)` -> `(a * times, ...)`."""
+        ...
+
     def take_along_rows(self, x: Tensor, index: Tensor, /) -> Tensor:
         """(a, r), (a, k) -> (a, k): each row at its own columns."""
         ...
