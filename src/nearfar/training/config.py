@@ -50,6 +50,9 @@ class TrainConfig:
     backend: str | None = _option(
         None, "torch, jax or tensorflow; else $KERAS_BACKEND, else the first installed"
     )
+    distributed: bool = _option(
+        False, "divide each batch over all devices of this machine, with the same result (jax, tensorflow)"
+    )
     mixed_precision: bool = _option(False, "compute in bfloat16, keep weights and the loss in float32")
     model: str | None = _option(None, "cnn, resnet, mlp, or package.module:function for your own")
     model_options: dict[str, Any] = field(
@@ -139,7 +142,7 @@ class TrainConfig:
 
 
 #: not part of what is repeated
-_WHERE = ("out", "overwrite", "resume")
+_WHERE = ("out", "overwrite", "resume", "distributed")
 
 
 def one_of(name: str, value: Any, known: "tuple[str, ...] | list[str] | Mapping", *, free: str = "") -> None:

@@ -22,13 +22,16 @@ def embed(network: Any, inputs: Samples | np.ndarray, rows: np.ndarray | None = 
     Returns:
         `(k, d)` float32; `(0, d)` for none.
     """
+    from .devices import num_devices
+
+    size = -(-_BATCH // num_devices()) * num_devices()
     rows = np.arange(len(inputs)) if rows is None else np.asarray(rows)
     out = np.empty((len(rows), network.output_shape[-1]), np.float32)
-    for start in range(0, len(rows), _BATCH):
-        chosen = rows[start : start + _BATCH]
+    for start in range(0, len(rows), size):
+        chosen = rows[start : start + size]
         batch = inputs[chosen] if isinstance(inputs, np.ndarray) else inputs.read(chosen)
         # a last batch of another shape would compile the network a second time
-        missing = _BATCH - len(batch)
+        missing = size - len(batch)
         padded = (
             np.concatenate([batch, np.zeros((missing, *batch.shape[1:]), batch.dtype)]) if missing else batch
         )

@@ -5,6 +5,7 @@ from typing import Any
 import keras
 
 from .. import distances, pairs
+from .devices import share_of_replica
 from .objective import Objective
 
 __all__ = ["BatchMonitor", "MetricLearner"]
@@ -21,7 +22,8 @@ class BatchMonitor(keras.metrics.Metric):
     teach something; for a loss of several parts the parts are weighted by their values. Losses that do not
     count their terms have none.
 
-    Looks at the first 256 rows of a batch, so that its cost stays small beside a large batch's.
+    Looks at the first 256 rows of a batch, or of each replica's part of it, so that its cost stays small
+    beside a large batch's.
     """
 
     def __init__(self, objective: Objective):
@@ -94,7 +96,7 @@ class MetricLearner(keras.Model):
             self.monitor.update_state(y, y_pred, loss)
         for extra in self.losses:
             loss = loss + ops.cast(extra, "float32")
-        return loss
+        return share_of_replica(loss)
 
 
 def _mean(values: Any, where: Any) -> Any:

@@ -5,6 +5,7 @@ from typing import Any
 
 import keras
 
+from ..distributed import sharded, whole_batch
 from .catalogue import loss_called, loss_settings, loss_training
 from .tables import tables
 
@@ -49,8 +50,23 @@ class Objective(keras.layers.Layer):
         return self.evaluate(embeddings, labels)
 
     def evaluate(self, embeddings: Any, labels: Any, **instead: Any) -> Any:
-        """The function itself, with arguments in place of the options, such as another `reduction`."""
+        """The function itself, with arguments in place of the options, such as another `reduction`.
+
+        Of the batch that all replicas of a TensorFlow strategy hold together.
+        """
+        with (
+            sharded()
+        ):  # JAX programs see the whole batch, and torch has one device: no word is exchanged there
+            value = self._value(embeddings, labels, instead)
+            return value if self.other is None else value + self.other(embeddings, labels, **instead)
+
+    def _value(self, embeddings: Any, labels: Any, instead: Mapping[str, Any]) -> Any:
         learnt = {name: variable.value for name, variable in self.learnt.items()}
-        batch = tables(self.loss.inputs, embeddings, labels)
-        value = self.loss.function(*batch, **{**self.options, **learnt, **instead})
-        return value if self.other is None else value + self.other(embeddings, labels, **instead)
+        options = {**self.options, **learnt, **instead}
+
+        def of_batch(embeddings: Any, labels: Any) -> Any:
+            return self.loss.function(*tables(self.loss.inputs, embeddings, labels), **options)
+
+        # pairs and triplets are made of the whole batch, not of one replica's rows
+        made = self.loss.inputs != ("embeddings", "labels")
+        return (whole_batch("embeddings", "labels")(of_batch) if made else of_batch)(embeddings, labels)
