@@ -31,6 +31,8 @@ PRIMITIVES = {
     "arccos": (lambda xp, x: xp.arccos(x), np.arccos(np.clip(X, -1, 1))),
     "where, number first": (lambda xp, x: xp.where(x > 0, 0.5, x), np.where(X > 0, 0.5, X)),
     "where, number second": (lambda xp, x: xp.where(x > 0, x, 0.5), np.where(X > 0, X, 0.5)),
+    "threshold": (lambda xp, x: xp.threshold(x, -3.0), np.where(X > 0, X, -3.0)),
+    "repeat": (lambda xp, x: xp.repeat(x, 3), X[[0, 0, 0, 1, 1, 1, 2, 2, 2, 3, 3, 3]]),
     "minimum": (lambda xp, x: xp.minimum(x, -x), np.minimum(X, -X)),
     "mean": (lambda xp, x: xp.mean(x, axis=0), X.mean(axis=0)),
     "sort": (lambda xp, x: xp.sort(x), np.sort(X, axis=1)),

@@ -1,7 +1,7 @@
 """The nearest of many embeddings: search, a calibrated threshold, and matching with "no match"."""
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -10,15 +10,13 @@ from numpy.typing import NDArray
 from ..evaluation.arrays import as_embeddings, as_labels
 from ..evaluation.distances import check_distance
 from ..evaluation.neighbors import nearest
-from ..evaluation.space import Space
+from ..evaluation.space import Distance, Space
 from . import calibration, storage
 from .approximate import Approximate, check_backend
 from .payload import Where, positions, rows_where
 from .table import Table
 
 __all__ = ["EmbeddingIndex"]
-
-Distance = str | Callable[[Any, Any], Any]
 
 
 class EmbeddingIndex:
@@ -256,13 +254,8 @@ class EmbeddingIndex:
         """
         if callable(self.distance):
             raise TypeError("distance is a function, which cannot be saved; use a named distance.")
-        facts = {
-            "distance": self.distance,
-            "backend": self.backend,
-            "options": self.options,
-            "threshold": self.threshold,
-            "calibration": self.calibration,
-        }
+        kept = ("distance", "backend", "options", "threshold", "calibration")
+        facts = {name: getattr(self, name) for name in kept}
         storage.save(folder, self.embeddings, self.labels, self.payload, facts)
 
     @classmethod
