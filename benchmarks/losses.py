@@ -25,6 +25,13 @@ LONGEST, LARGEST = (
 )  # seconds and megabytes: a contender that would exceed them is not asked for more
 
 
+_WHAT_IS_LEFT = """\
+What is left above the floor: on torch at 4,096 about half of the time is the three products themselves; the rest are passes
+over each block, about six for each positive of an anchor, and the masks. JAX and TensorFlow, where values cannot be read while
+a program is compiled, look for each anchor's next positive in its row, three passes more a positive.
+"""
+
+
 class Contender:
     """A process that times one framework's losses."""
 
@@ -240,6 +247,7 @@ def write(out: Path, rows: list[dict], commands: list[str]) -> None:
         "D = 128, float32, normalised rows; medians of forward and backward together; memory is the peak above what the",
         "process held before. `x` is times the floor: three B x B x D matrix products in the same framework.\n",
         f"![time against batch size]({out.name}.png)\n",
+        _WHAT_IS_LEFT,
     ]
     for k in dict.fromkeys(r["per_class"] for r in rows):
         batches = sorted({r["batch"] for r in rows if r["per_class"] == k})
