@@ -26,9 +26,9 @@ LONGEST, LARGEST = (
 
 
 _WHAT_IS_LEFT = """\
-What is left above the floor: on torch at 4,096 about half of the time is the three products themselves; the rest are passes
-over each block, about six for each positive of an anchor, and the masks. JAX and TensorFlow, where values cannot be read while
-a program is compiled, look for each anchor's next positive in its row, three passes more a positive.
+What is left above the floor: on torch at 4,096 about half of the time is the three products themselves; the rest are
+passes over each block, about six for each positive of an anchor, and the masks. JAX and TensorFlow, where values cannot be
+read while a program is compiled, look for each anchor's next positive in its row, three passes more a positive.
 """
 
 

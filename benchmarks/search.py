@@ -139,10 +139,7 @@ def main() -> None:
     args = parser.parse_args()
     if args.task:
         kind, _, name = args.task.partition(":")
-        if kind == "search":
-            result = search_one(name, args)
-        else:
-            result = retrieval_one(*map(int, name.split(",")))
+        result = search_one(name, args) if kind == "search" else retrieval_one(*map(int, name.split(",")))
         json.dump(result, sys.stdout)
         return
     searches: dict[str, dict] = {}
