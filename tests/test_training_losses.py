@@ -35,25 +35,30 @@ def rows(table):
     return table[:, 0].astype(int)
 
 
-def test_triplets_have_a_positive_and_a_negative(framework):
+def test_triplets_are_a_row_and_its_partner_against_all_rows_of_other_classes(framework):
     def made(x, labels):
         return tables(("anchors", "positives", "negatives"), x, labels)
 
     anchors, positives, negatives = map(rows, framework(made, X, LABELS))
-    assert anchors.tolist() == list(range(10))
-    assert positives.tolist() == [2, 3, 6, 5, 7, 1, 0, 8, 9, 4]  # the next row of the class, round and round
+    assert anchors.tolist() == 9 * list(range(10))
+    # the next row of the class, round and round
+    assert positives.tolist() == 9 * [2, 3, 6, 5, 7, 1, 0, 8, 9, 4]
     assert (LABELS[negatives] != LABELS[anchors]).all()
+    for row in range(10):
+        assert set(negatives[anchors == row]) == set(np.flatnonzero(LABELS != LABELS[row]))
 
 
-def test_half_of_the_pairs_are_of_one_class(framework):
+@pytest.mark.parametrize("count", [9, 10])
+def test_pairs_are_all_pairs_of_the_batch(framework, count):
     def made(x, labels):
         return tables(("lefts", "rights", "same"), x, labels)
 
-    lefts, rights, same = framework(made, X, LABELS)
-    assert len(lefts) == 20
-    assert same.tolist() == [True] * 10 + [False] * 10
-    np.testing.assert_array_equal(LABELS[rows(lefts)] == LABELS[rows(rights)], same)
-    assert (rows(lefts) != rows(rights)).all()
+    lefts, rights, same = framework(made, X[:count], LABELS[:count])
+    lefts, rights = rows(lefts), rows(rights)
+    assert len(lefts) == count * (count // 2)
+    pairs = {frozenset(pair) for pair in zip(lefts, rights, strict=True)}
+    assert pairs == {frozenset((i, j)) for i in range(count) for j in range(i)}
+    np.testing.assert_array_equal(LABELS[lefts] == LABELS[rights], same)
 
 
 def test_views_are_the_rows_and_their_partners(framework):

@@ -170,7 +170,8 @@ _GOOD_FOR = {
 #: for losses that want something else than the rest
 _TRAINING = {
     "adaface_loss": Training(normalized=False),
-    "barlow_twins_loss": Training(normalized=False),
+    "barlow_twins_loss": Training(normalized=False, options={"redundancy": 0.05}),
+    "contrastive_loss": Training(options={"reduction": "sum"}),
     "generalized_lifted_structure_loss": Training(normalized=False),
     "intra_pair_variance_loss": Training(added_to="tuplet_margin_loss"),
     "large_margin_softmax_loss": Training(options={"easing": 5.0, "scale": 30.0}),

@@ -18,15 +18,28 @@ def _towers(x: Tensor, labels: Tensor) -> tuple[Tensor, ...]:
     return tuple(_rows(x, chosen) for chosen in paired_rows(labels))
 
 
-def _triplets(x: Tensor, labels: Tensor) -> tuple[Tensor, ...]:
-    return x, _rows(x, partners(labels)), _rows(x, strangers(labels))
-
-
 def _pairs(x: Tensor, labels: Tensor) -> tuple[Tensor, ...]:
     xp = backend_of(x, labels)
-    others = xp.concat([partners(labels), strangers(labels)])
-    doubled = xp.concat([labels, labels])
-    return xp.concat([x, x]), _rows(x, others), doubled == xp.take(labels, others)
+    lefts, rights = _rounds(labels, backend_of(x).shape(x)[0] // 2)
+    return _rows(x, lefts), _rows(x, rights), xp.take(labels, lefts) == xp.take(labels, rights)
+
+
+def _triplets(x: Tensor, labels: Tensor) -> tuple[Tensor, ...]:
+    xp = backend_of(x, labels)
+    anchors, others = _rounds(labels, backend_of(x).shape(x)[0] - 1)
+    same = xp.take(labels, anchors) == xp.take(labels, others)
+    negatives = xp.where(same, xp.take(strangers(labels), anchors), others)
+    return _rows(x, anchors), _rows(x, xp.take(partners(labels), anchors)), _rows(x, negatives)
+
+
+def _rounds(labels: Tensor, count: Any) -> tuple[Tensor, Tensor]:
+    """Each row `count` times, and the first row after it, the second, and so on, round and round."""
+    xp = backend_of(labels)
+    n = xp.shape(labels)[0]
+    rows, steps = xp.arange(n, labels), xp.arange(count, labels) + 1
+    lefts = rows[None, :] + 0 * steps[:, None]
+    rights = (rows[None, :] + steps[:, None]) % n
+    return xp.reshape(lefts, (-1,)), xp.reshape(rights, (-1,))
 
 
 def _rows(x: Tensor, index: Tensor) -> Tensor:
@@ -45,8 +58,11 @@ MADE_FOR: Mapping[tuple[str, ...], Callable[[Tensor, Tensor], tuple[Tensor, ...]
 def tables(inputs: tuple[str, ...], embeddings: Tensor, labels: Tensor) -> tuple[Any, ...]:
     """The positional arguments of a loss, out of a batch with labels.
 
-    Each row's positive is the next row of its class (`nearfar.combine.partners`), its negative a row of
-    another class (`strangers`). Two towers are halves of the batch (`paired_rows`).
+    - Two views: each row and the next row of its class (`nearfar.combine.partners`).
+    - Two towers: two halves of the batch, row `i` of both of one class (`paired_rows`).
+    - Pairs: each row with the n // 2 rows after it, round and round, which are all pairs of the batch.
+    - Triplets: each row and its partner, against each of the n - 1 other rows; rows of the same class give
+      way to a row of another (`strangers`).
 
     Args:
         inputs: names of the loss's positional parameters.
@@ -54,14 +70,14 @@ def tables(inputs: tuple[str, ...], embeddings: Tensor, labels: Tensor) -> tuple
         labels: `(n,)` integers.
 
     Returns:
-        As many tensors as `inputs` has names: `embeddings, labels` themselves where the names tell of nothing
-        else; two tables of n or n // 2 rows; n triplets; or 2 n pairs, half of them of one class.
+        As many tensors as `inputs` has names, of shapes that follow from n alone; `embeddings, labels`
+        themselves where the names tell of nothing else.
 
     Example:
         >>> import numpy as np
         >>> a, p, n = tables(("anchors", "positives", "negatives"), np.eye(4), np.array([0, 0, 1, 1]))
-        >>> p.argmax(axis=1).tolist(), n.argmax(axis=1).tolist()
-        ([1, 0, 3, 2], [2, 3, 0, 1])
+        >>> p[:4].argmax(axis=1).tolist(), n[:4].argmax(axis=1).tolist()
+        ([1, 0, 3, 2], [2, 2, 1, 0])
     """
     make = MADE_FOR.get(inputs)
     return (embeddings, labels) if make is None else make(embeddings, labels)
