@@ -171,7 +171,7 @@ _GOOD_FOR = {
 _TRAINING = {
     "adaface_loss": Training(normalized=False),
     "barlow_twins_loss": Training(normalized=False, options={"redundancy": 0.05}),
-    "contrastive_loss": Training(options={"reduction": "sum"}),
+    "contrastive_loss": Training(options={"squared": False, "reduction": "active_mean"}),
     "generalized_lifted_structure_loss": Training(normalized=False),
     "intra_pair_variance_loss": Training(added_to="tuplet_margin_loss"),
     "large_margin_softmax_loss": Training(options={"easing": 5.0, "scale": 30.0}),
