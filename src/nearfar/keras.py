@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 import keras
 import numpy as np
+from keras.src.backend.common.symbolic_scope import in_symbolic_scope
 
 from . import _shells
 from ._keras_batches import BalancedBatches
@@ -193,6 +194,9 @@ def _as_labels(y: Any) -> Any:
     if isinstance(y, (list, tuple)):
         y = np.asarray(y)
     if not isinstance(y, np.ndarray):
+        if in_symbolic_scope() and keras.backend.is_float_dtype(y.dtype):
+            # under tf.distribute, fit first asks for shapes with the mean of the replicas' labels
+            return keras.ops.cast(y, "int32")
         return keras.ops.convert_to_tensor(y) if isinstance(y, keras.Variable) else y
     if y.dtype.kind in "USO":
         return keras.ops.convert_to_tensor(
