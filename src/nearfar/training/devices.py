@@ -36,7 +36,7 @@ def all_devices(distributed: bool, backend: str, say: Callable[[str], None]) -> 
         )
     devices = _devices(backend)
     if len(devices) == 1:
-        say(f"One {devices[0]} only: training as without --distributed.")
+        say(f"There is one device, {devices[0]}: training as without --distributed.")
         yield nullcontext
         return
     say(f"Each batch is divided over {len(devices)} devices: {', '.join(devices)}")
