@@ -1,4 +1,7 @@
-"""tensorflow_replicas.py OUT: every case on the 4 replicas of a MirroredStrategy, against one replica."""
+"""tensorflow_replicas.py OUT REPLICAS: cases on the replicas of a MirroredStrategy, against one replica.
+
+On 4 every case eagerly, on 2 one of each loss in a graph: a process cannot have groups of both sizes.
+"""
 
 import os
 import sys
@@ -50,27 +53,28 @@ def compare(strategy, case, sizes, compiled=False, **more):
     return {"value": worst} | {k: error(mean[k], slopes[k]) for k in learnt}
 
 
-def main(out):
-    devices = [tf.config.LogicalDeviceConfiguration() for _ in range(4)]
+def main(out, replicas):
+    devices = [tf.config.LogicalDeviceConfiguration() for _ in range(replicas)]
     tf.config.set_logical_device_configuration(tf.config.list_physical_devices("CPU")[0], devices)
-    four, two = [tf.distribute.MirroredStrategy([f"CPU:{i}" for i in range(n)]) for n in (4, 2)]
+    strategy = tf.distribute.MirroredStrategy([f"CPU:{i}" for i in range(replicas)])
     results, seen = {}, set()
     for case in cases(ONLY):
-        runs = {"uneven": (four, {})}
-        if case.loss not in seen:  # what is slow, once a loss
-            runs["tf.function"] = (two, {"compiled": True})
-            runs |= {"blocks": (four, {"block": 4})} if case.blocks else {}
-        if case.loss in ("supcon_loss", "triplet_loss") and case.loss not in seen:
-            runs["pairs"] = (four, {"as_pairs": True})
+        first = case.loss not in seen
         seen.add(case.loss)
-        for run, (strategy, more) in runs.items():
-            sizes = CUTS[strategy.num_replicas_in_sync]["uneven"]
+        if replicas == 2:
+            runs = {"tf.function": {"compiled": True}} if first else {}
+        else:
+            runs = {"uneven": {}}
+            runs |= {"blocks": {"block": 4}} if case.blocks and first else {}
+            if case.loss in ("supcon_loss", "triplet_loss") and first:
+                runs["pairs"] = {"as_pairs": True}
+        for run, more in runs.items():
             try:
-                results[f"{named(case)}: {run}"] = compare(strategy, case, sizes, **more)
+                results[f"{named(case)}: {run}"] = compare(strategy, case, CUTS[replicas]["uneven"], **more)
             except Exception as wrong:
                 results[f"{named(case)}: {run}"] = {"error": f"{type(wrong).__name__}: {wrong}"}
     write(out, results)
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(sys.argv[1], int(sys.argv[2]))
