@@ -101,3 +101,23 @@ def test_tensors_come_back_as_numpy(module):
     x = Framework(module).tensor(np.arange(6, dtype=np.float32).reshape(3, 2))
     order, table = gather_in_order([2, 0, 1], x, size=3)
     assert isinstance(table, np.ndarray) and table[:, 0].tolist() == [2.0, 4.0, 0.0] and len(order) == 3
+
+
+@pytest.mark.slow
+def test_two_jax_processes_have_the_loss_of_one(tmp_path_factory):
+    need("jax")
+    for results in found(tmp_path_factory, "jax_processes.py", 2):
+        assert len(results["losses"]) == 12
+        for run, errors in results["losses"].items():
+            assert len(errors) > 1 and max(errors.values()) < 1e-9, (run, errors)
+
+
+@pytest.mark.slow
+def test_two_jax_processes_gather_each_row_once(tmp_path_factory):
+    need("jax")
+    for rank, results in enumerate(found(tmp_path_factory, "jax_processes.py", 2)):
+        of = results["evaluation"]
+        assert of["right"] and of["sharded"]
+        lengths, widths, missing = of["said"]
+        assert ("indices; expected one a row" if rank else "process 1 refused its part") in lengths
+        assert "expected one width and type" in widths and "1 of 12 samples are on no process" in missing

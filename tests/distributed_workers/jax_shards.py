@@ -4,8 +4,9 @@ import os
 import re
 import sys
 
-os.environ["XLA_FLAGS"] = "--xla_force_host_platform_device_count=4 --xla_cpu_multi_thread_eigen=false"
-os.environ["XLA_FLAGS"] += " --xla_backend_optimization_level=0"  # compiling is what takes the time here
+if __name__ == "__main__":  # jax_processes has flags of its own
+    os.environ["XLA_FLAGS"] = "--xla_force_host_platform_device_count=4 --xla_cpu_multi_thread_eigen=false"
+    os.environ["XLA_FLAGS"] += " --xla_backend_optimization_level=0"  # compiling is what takes the time here
 
 import jax
 import jax.numpy as jnp
