@@ -48,8 +48,11 @@ class ReplicaGroup:
         def gathered(x: tf.Tensor) -> tuple:
             everyones = self.context.all_gather(x, axis=0)
 
-            def own(upstream: tf.Tensor) -> tf.Tensor:
-                total = self.context.all_reduce(tf.distribute.ReduceOp.SUM, upstream)
+            def own(upstream: Any) -> tf.Tensor:
+                dense = tf.convert_to_tensor(
+                    upstream
+                )  # where rows were picked out of the gathered, it is sparse
+                total = self.context.all_reduce(tf.distribute.ReduceOp.SUM, dense)
                 return tf.cast(total[first : first + count], x.dtype)
 
             return tf.cast(everyones, tf.float32) if half else everyones, own
