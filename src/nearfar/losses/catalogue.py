@@ -178,6 +178,9 @@ _TRAINING = {
     "lifted_structure_loss": Training(normalized=False),
     "magface_loss": Training(normalized=False),
     "n_pairs_loss": Training(normalized=False),
+    "signal_to_noise_contrastive_loss": Training(
+        options={"positive_margin": 0.0, "negative_margin": 1.0, "reduction": "active_mean"}
+    ),
     "sphereface_loss": Training(options={"easing": 5.0, "scale": 30.0}),
     "threshold_consistent_margin_loss": Training(added_to="smooth_ap_loss"),
     "triplet_margin_loss": Training(normalized=False),
