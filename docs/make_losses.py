@@ -151,8 +151,13 @@ def _wishes(all_entries: list[Entry]) -> str:
         for one in all_entries
         if one.training.options
     )
-    sentences = f"Embeddings are scaled to length 1, but for {free}."
-    return sentences + (f" Options that differ from the functions' defaults: {options}." if options else "")
+    added = ", ".join(
+        f"`{one.name}` to `{one.training.added_to}`" for one in all_entries if one.training.added_to
+    )
+    return (
+        f"Embeddings are scaled to length 1, but for {free}. Options that differ from the functions' defaults: "
+        f"{options}. Losses that are added to another one, as in their papers: {added}."
+    )
 
 
 def page(all_entries: list[Entry]) -> str:
@@ -175,9 +180,9 @@ def page(all_entries: list[Entry]) -> str:
             parts += [section(entry) for entry in members]
     parts += [
         "## How each trains\n",
-        "`nearfar train glyphs --loss NAME` trains with every loss. What a loss takes is made of the batch: losses of "
-        "two views and of explicit pairs or triplets get each row's next of its class, and for negatives a row of "
-        "another class; losses of two towers get two halves of the batch (`nearfar.combine`). "
+        "`nearfar train glyphs --loss NAME` trains with every loss. What a loss takes is made of the batch: views are "
+        "each row and the next of its class, towers two halves of the batch, pairs all pairs of it, triplets each row "
+        "and the next of its class against all rows of other classes. "
         f"{_wishes(all_entries)}\n",
         trained(all_entries) + "\n",
         "## What the tests show\n",
