@@ -137,7 +137,8 @@ def measured(name: str, seed: int, steps: int, instead: dict[str, Any]) -> dict[
     begun = time.process_time()
     if own != UNTRAINED:
         torch.manual_seed(seed)
-        learner.fit(batches, epochs=1, verbose=0)
+        silent: Any = 0  # Keras' hint says str, its documentation 0
+        learner.fit(batches, epochs=1, verbose=silent)
     seconds = time.process_time() - begun
     x = embed(learner.network, data.test)
     return scores(retrieval(x, data.test.labels)) | {"seconds": round(seconds, 2)}

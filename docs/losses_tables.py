@@ -98,7 +98,7 @@ def tests_of(name: str) -> dict[str, str]:
         importlib.import_module(f"test_{part}") for part in ("losses", "two_views", "explicit")
     )
     cases = [case for case in batches.CASES if case.loss == name]
-    found = dict.fromkeys(CLAIMS, "")
+    found: dict[str, str] = dict.fromkeys(CLAIMS, "")
     blocks = "block" in inspect.signature(getattr(losses, name)).parameters
     if cases:
         settings = len(cases)
@@ -111,7 +111,7 @@ def tests_of(name: str) -> dict[str, str]:
             "in blocks": "yes" if any(case.blocks for case in cases) else "",
         }
     elif settings := sum(f"{case[0]}_loss" == name for case in views.CASES):
-        short = next(word for word in (name.removesuffix("_loss").split("_")[-1],))
+        short = name.removesuffix("_loss").split("_")[-1]
         claims = [claim for claim in vars(views) if claim.startswith("test_")]
         for word in CLAIMS:
             about = [one for one in claims if re.search(_WORDS[word], one)]

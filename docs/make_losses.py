@@ -72,6 +72,7 @@ def picture(family: list[Entry], path: Path) -> None:
 
     matplotlib.use("Agg")
     import matplotlib.pyplot as plt
+    from matplotlib.patches import Circle
 
     from nearfar.visualize.style import COLORS, FAINT, INK
 
@@ -91,7 +92,7 @@ def picture(family: list[Entry], path: Path) -> None:
             moved = -slope(lambda at, f=function: f(torch.as_tensor(x), at), proxies)
             flat = proxies.reshape(-1, 2)
             tables.append((flat, moved.reshape(-1, 2), np.repeat(colors, len(flat) // 3), "*", 150))
-        axis.add_patch(plt.Circle((0, 0), 1, fill=False, color=FAINT, alpha=0.3, linewidth=0.8))
+        axis.add_patch(Circle((0, 0), 1, fill=False, color=FAINT, alpha=0.3, linewidth=0.8))
         longest = max(np.linalg.norm(moves, axis=1).max() for _, moves, *_ in tables)
         for at, moves, color, marker, size in tables:
             axis.scatter(*at.T, c=color, marker=marker, s=size, edgecolors="white", linewidths=0.7, zorder=2)
