@@ -79,6 +79,12 @@ def test_tensorflow_graph_of_two_replicas(ran, loss):
     assert "tf.function" in check(ran("tensorflow_replicas.py", 1, "2", ranks=False)[0], loss)
 
 
+def test_tensorflow_errors_of_one_replica_end_the_step(ran):
+    need("tensorflow")
+    found = ran("tensorflow_replicas.py", 1, "2", ranks=False)[0]["failures"]
+    assert found == {"labels": "ValueError", "width": "InvalidArgumentError"}
+
+
 @every_loss
 def test_jax_four_devices(ran, loss):
     need("jax")

@@ -53,6 +53,32 @@ def compare(strategy, case, sizes, compiled=False, **more):
     return {"value": worst} | {k: error(mean[k], slopes[k]) for k in learnt}
 
 
+def failures(strategy):
+    """What is said when the second replica brings something wrong; after the last nothing goes on."""
+
+    def attempt(rows_of):
+        def step(x, labels):
+            with sharded():
+                return losses.supcon_loss(x, labels)
+
+        values = [
+            strategy.experimental_distribute_values_from_function(
+                lambda context, i=i: rows_of(context.replica_id_in_sync_group)[i]
+            )
+            for i in (0, 1)
+        ]
+        try:
+            strategy.run(step, args=tuple(values))
+        except (ValueError, tf.errors.OpError) as wrong:
+            return type(wrong).__name__
+        return "no error"
+
+    return {
+        "labels": attempt(lambda replica: (tf.ones((4, 3)), tf.range(4 - replica))),
+        "width": attempt(lambda replica: (tf.ones((4, 3 + replica)), tf.range(4))),
+    }
+
+
 def main(out, replicas):
     devices = [tf.config.LogicalDeviceConfiguration() for _ in range(replicas)]
     tf.config.set_logical_device_configuration(tf.config.list_physical_devices("CPU")[0], devices)
@@ -73,6 +99,8 @@ def main(out, replicas):
                 results[f"{named(case)}: {run}"] = compare(strategy, case, CUTS[replicas]["uneven"], **more)
             except Exception as wrong:
                 results[f"{named(case)}: {run}"] = {"error": f"{type(wrong).__name__}: {wrong}"}
+    if replicas == 2:
+        results["failures"] = failures(strategy)
     write(out, results)
 
 
