@@ -182,7 +182,7 @@ def _carried(xp: Backend, x: Tensor) -> Tensor:
 
 def whole_batch(*names: str) -> Callable[[Callable], Callable]:
     """Decorates a loss that needs all rows at once: inside `sharded` its arguments `names` are gathered
-    first.
+    first, and `weights` where it has them.
 
     Every process then computes the whole loss, so the value and the gradients are as exact, but neither time
     nor memory falls with the number of processes. Arguments left out or None are passed over; positional ones
@@ -191,13 +191,14 @@ def whole_batch(*names: str) -> Callable[[Callable], Callable]:
 
     def decorate(loss: Callable) -> Callable:
         order = list(inspect.signature(loss).parameters)
+        tensors = dict.fromkeys([*names, *(name for name in order if name == "weights")])
 
         @wraps(loss)
         def gathering(*args: Any, **options: Any) -> Tensor:
             if not _open:
                 return loss(*args, **options)
             options = {**dict(zip(order, args, strict=False)), **options}
-            found = [name for name in names if options.get(name) is not None]
+            found = [name for name in tensors if options.get(name) is not None]
             parts = [options[name] if _is_masks(options[name]) else [options[name]] for name in found]
             xp = backend_of(*itertools.chain(*parts))
             group = current(xp)
