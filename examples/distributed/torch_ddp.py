@@ -78,6 +78,7 @@ def main():
     if rank == 0:
         print(f"precision@1 {found.precision_at_1:.4f} of {len(labels)} samples", flush=True)
     if started:
+        dist.barrier()  # nobody leaves while another still listens
         dist.destroy_process_group()
 
 

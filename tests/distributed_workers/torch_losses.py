@@ -7,7 +7,7 @@ import sys
 import numpy as np
 import torch
 import torch.distributed as dist
-from common import CUTS, LABELS, batch, cases, cut, error, joined, named, value_of, write
+from common import CUTS, LABELS, batch, cases, cut, error, joined, leave, named, value_of, write
 from torch.nn.parallel import DistributedDataParallel
 
 from nearfar import losses, pairs
@@ -97,7 +97,7 @@ def main(rank, world, store, out):
                 results[f"{named(case)}: {run}"] = {"error": f"{type(wrong).__name__}: {wrong}"}
         seen.add(case.loss)
     write(out, results)
-    dist.destroy_process_group()
+    leave()
 
 
 if __name__ == "__main__":

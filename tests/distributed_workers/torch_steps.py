@@ -5,7 +5,7 @@ import sys
 import numpy as np
 import torch
 import torch.distributed as dist
-from common import CUTS, LABELS, cut, error, joined, write
+from common import CUTS, LABELS, cut, error, joined, leave, write
 from torch.nn.parallel import DistributedDataParallel
 
 import nearfar.torch
@@ -202,7 +202,7 @@ def main(rank, world, store, out):
     joined(rank, world, store, seconds=30)
     parts = (failures, memories, training, masks, evaluation)
     write(out, {part.__name__: part(rank, world) for part in parts})
-    dist.destroy_process_group()
+    leave()
 
 
 if __name__ == "__main__":
