@@ -6,7 +6,6 @@ import sys
 
 import numpy as np
 import torch
-import torch.distributed as dist
 from common import CUTS, LABELS, batch, cases, cut, error, joined, leave, named, value_of, write
 from torch.nn.parallel import DistributedDataParallel
 
