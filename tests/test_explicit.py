@@ -151,6 +151,11 @@ class TestTripletMarginLoss:
         function = lambda a, p, n: losses.triplet_margin_loss(a, p, n, tightness=0.1, swap=True, **options)
         assert framework(function, a, p, n) == pytest.approx(0.5 + 2 - 1 + 0.1 * (2 + 3))
 
+    def test_value_does_not_depend_on_the_order(self):
+        rows, order = triplets(), np.random.default_rng(1).permutation(SIZE[0])
+        value = losses.triplet_margin_loss(*(x[order] for x in rows), swap=True)
+        np.testing.assert_allclose(value, losses.triplet_margin_loss(*rows, swap=True), rtol=1e-12)
+
     def test_no_triplets_give_zero(self, framework):
         function = lambda a, p, n: losses.triplet_margin_loss(a, p, n)
         assert framework(function, *triplets(size=(0, 3))) == 0
@@ -235,6 +240,11 @@ class TestPairContrastiveLoss:
                 lambda x, y, same: losses.pair_contrastive_loss(x, y, same, **options), x, y, same
             )
             np.testing.assert_allclose(value, reduced(values, reduction), rtol=1e-10)
+
+    def test_value_does_not_depend_on_the_order(self):
+        (x, y), order = self.pairs(), np.random.default_rng(1).permutation(SIZE[0])
+        value = losses.pair_contrastive_loss(x[order], y[order], self.SAME[order])
+        np.testing.assert_allclose(value, losses.pair_contrastive_loss(x, y, self.SAME), rtol=1e-12)
 
     def test_positives_and_negatives_may_have_distances_of_their_own(self, framework):
         x, y = self.pairs()

@@ -75,6 +75,22 @@ def test_degenerate_batches_are_finite(differentiable, name, options, more, kind
     assert all(np.isfinite(g).all() for g in gradients)
 
 
+@pytest.mark.parametrize("name", ["vicreg", "barlow_twins", "multiple_negatives_ranking"])
+def test_no_rows_give_zero(differentiable, name):
+    value, gradients = differentiable.value_and_gradients(function_of(name, {}), *tables(rows=0))
+    assert value == 0
+    assert not any(g.any() for g in gradients)
+
+
+@every_loss
+def test_value_does_not_depend_on_the_order(framework, name, options, more):
+    x, y = tables(more)
+    order = np.array([3, 0, 5, 1, 4, 2])
+    function = function_of(name, options)
+    value = framework(function, x[order], np.concatenate([y[order], y[6:]]))
+    np.testing.assert_allclose(value, framework(function, x, y), rtol=1e-10)
+
+
 @every_loss
 def test_nan_is_told(framework, name, options, more):
     x, y = tables(more, np.float32)

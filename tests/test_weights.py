@@ -53,6 +53,48 @@ def test_a_weight_in_proxy_anchor_is_a_row_given_as_often(framework, block):
     np.testing.assert_allclose(value, expected, rtol=1e-10)
 
 
+@pytest.mark.parametrize("name", ["vicreg_loss", "barlow_twins_loss", "triplet_margin_loss"])
+def test_a_weight_of_explicit_rows_is_a_tuple_given_as_often(framework, name):
+    rows = X[:6], Y, np.roll(Y, 1, axis=1)
+    rows = rows if name == "triplet_margin_loss" else rows[:2]
+    times = TIMES[:6]
+
+    def function(weights, *rows):
+        return getattr(losses, name)(*rows, weights=weights)
+
+    expected = getattr(losses, name)(*(np.repeat(x, times, axis=0) for x in rows))
+    for weights in (times.astype(float), times[:, None]):
+        np.testing.assert_allclose(framework(function, weights, *rows), expected, rtol=1e-10)
+
+
+@pytest.mark.parametrize("reduction", ["mean", "active_mean", "sum"])
+def test_a_weight_of_an_explicit_pair_is_a_pair_given_as_often(framework, reduction):
+    same, times = np.array([True, False, False, True, False, False]), TIMES[:6]
+
+    def function(x, y, same, weights):
+        return losses.pair_contrastive_loss(x, y, same, margin=3.0, weights=weights, reduction=reduction)
+
+    again = [np.repeat(x, times, axis=0) for x in (X[:6], Y, same)]
+    expected = losses.pair_contrastive_loss(*again, margin=3.0, reduction=reduction)
+    np.testing.assert_allclose(framework(function, X[:6], Y, same, times.astype(float)), expected, rtol=1e-10)
+
+
+def test_without_reduction_each_tuple_has_its_value_times_its_weight():
+    # d = 1 and 0.5: 0.5 * 1 and 0.5 * (1 - 0.5)^2
+    lefts, rights = np.zeros((2, 1)), np.array([[1.0], [0.5]])
+    values = losses.pair_contrastive_loss(
+        lefts, rights, np.array([True, False]), weights=np.array([2.0, 4.0]), reduction="none"
+    )
+    np.testing.assert_allclose(values, [1.0, 0.5])
+
+
+def test_weights_of_another_number_are_told():
+    with pytest.raises(ValueError, match=r"weights has shape \(5,\) but anchors has 6 rows"):
+        losses.triplet_margin_loss(Y, Y, Y, weights=np.ones(5))
+    with pytest.raises(ValueError, match=r"expected one number per tuple, \(n,\)"):
+        losses.vicreg_loss(Y, Y, weights=np.ones((6, 2)))
+
+
 @pytest.mark.parametrize("name", ["cosent_loss", "histogram_loss", "proxy_anchor_loss"])
 def test_a_weight_of_zero_has_a_finite_gradient(differentiable, name):
     learnt = {"proxies": PROXIES} if name == "proxy_anchor_loss" else {}

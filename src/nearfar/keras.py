@@ -21,7 +21,6 @@ from typing import TYPE_CHECKING, Any
 
 import keras
 import numpy as np
-from keras.src.backend.common.symbolic_scope import in_symbolic_scope
 
 from . import _shells
 from ._keras_batches import BalancedBatches
@@ -56,12 +55,13 @@ class KerasLoss(keras.losses.Loss):
         **options: Any,
     ):
         self._given_reduction = options.get("reduction", "mean")
-        options["reduction"] = _REDUCTIONS.get(self._given_reduction, self._given_reduction)
+        if "reduction" in options:
+            options["reduction"] = _REDUCTIONS.get(self._given_reduction, self._given_reduction)
         values = self._loss.check(options)
         super().__init__(name=name, dtype=dtype)
         self._cast, self._distributed = dtype, distributed
         self._values = {name: values[name] for name in self._loss.settings if name not in self._loss.shapes}
-        self.reduction: str = values["reduction"]
+        self.reduction: str = values.get("reduction", "mean")  # without: one number for the batch
         self._layer = LAYERS.get(layer) if layer else None
         self._handed_out = self._layer is not None
         self._learnt = (*self._loss.shapes, *values.get("learn", ()))
@@ -117,7 +117,9 @@ class KerasLoss(keras.losses.Loss):
             tensors = [self._floats(y_pred), _as_labels(y_true)]
         else:
             tensors = self._tuples(y_true, y_pred)
-        return self._loss.function(*tensors, **{**options, **learnt}, **more, reduction=reduction)
+        if "reduction" in self._loss.options:
+            options["reduction"] = reduction
+        return self._loss.function(*tensors, **{**options, **learnt}, **more)
 
     def _floats(self, x: Any) -> Any:
         return keras.ops.convert_to_tensor(x, dtype=self._cast)
@@ -162,7 +164,9 @@ class KerasLoss(keras.losses.Loss):
         learnt = {
             name: np.asarray(self._values[name]).tolist() for name in self._learnt if name in self._values
         }
-        config = {**self._values, **learnt, "reduction": self._given_reduction}
+        config = {**self._values, **learnt}
+        if "reduction" in config:
+            config["reduction"] = self._given_reduction
         if self._cast is not None:
             config["dtype"] = self._cast
         if self._distributed:
@@ -194,7 +198,7 @@ def _as_labels(y: Any) -> Any:
     if isinstance(y, (list, tuple)):
         y = np.asarray(y)
     if not isinstance(y, np.ndarray):
-        if in_symbolic_scope() and keras.backend.is_float_dtype(y.dtype):
+        if _only_shapes() and keras.backend.is_float_dtype(y.dtype):
             # under tf.distribute, fit first asks for shapes with the mean of the replicas' labels
             return keras.ops.cast(y, "int32")
         return keras.ops.convert_to_tensor(y) if isinstance(y, keras.Variable) else y
@@ -204,6 +208,12 @@ def _as_labels(y: Any) -> Any:
         )
     # JAX would cut 64 bits; its backend takes NumPy's labels and keeps them
     return y if keras.backend.backend() == "jax" else keras.ops.convert_to_tensor(y)
+
+
+def _only_shapes() -> bool:
+    """Whether Keras runs the code to learn shapes, without data."""
+    with keras.SymbolicScope() as scope:
+        return scope.original_scope is not None
 
 
 def _per_replica(value: Any) -> Any:

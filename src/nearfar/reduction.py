@@ -14,6 +14,7 @@ __all__ = [
     "reduce_rows",
     "reduce_sums",
     "safe_divide",
+    "weigh",
     "weighted",
 ]
 
@@ -68,11 +69,18 @@ def weighted(xp: Backend, terms: Tensor, where: Tensor) -> Terms:
     return Terms(xp.sum(kept, axis=1), xp.count(where, kept), xp.sum(active, axis=1))
 
 
-def reduce_values(xp: Backend, values: Tensor, reduction: str) -> Tensor:
-    """Explicit pairs or triplets, `(n,)` terms that all count, -> scalar, or the terms themselves for `"none"`."""
-    if reduction == "none":
-        return values
-    return reduce_rows(xp, [weighted(xp, values, xp.full_like(values, 1.0) > 0)], reduction)
+def reduce_values(xp: Backend, values: Tensor, weights: Tensor | None, reduction: str) -> Tensor:
+    """Explicit pairs or triplets, `(n,)` terms that all count by their weights, -> scalar, or the terms for `"none"`."""
+    part = weighted(xp, values, xp.full_like(values, 1.0) > 0)
+    if weights is not None:
+        part = weigh(part, weights, reduction)
+    return part.total if reduction == "none" else reduce_rows(xp, [part], reduction)
+
+
+def weigh(part: Terms, weights: Tensor, reduction: str) -> Terms:
+    """Terms as if each anchor were given as often as its weight says; for `"none"` its mean times its weight."""
+    counted = 1 if reduction == "none" else weights
+    return Terms(weights * part.total, counted * part.valid, counted * part.active)
 
 
 def add(values: Iterable[Tensor]) -> Tensor:

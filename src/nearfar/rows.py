@@ -12,9 +12,9 @@ from . import debug, distances
 from .backends import Backend, Tensor, backend_of
 from .distributed import add_up, everybody
 from .pairs import Pairs, block_of_labels, check_labels
-from .reduction import Terms, add, check_reduction, reduce_rows, reduce_sums, safe_divide
+from .reduction import Terms, add, check_reduction, reduce_rows, reduce_sums, safe_divide, weigh
 
-__all__ = ["RowTerms", "row_loss"]
+__all__ = ["RowTerms", "check_weights", "row_loss"]
 
 RowTerms = Callable[..., Terms | tuple[Terms, ...]]
 _SMALLEST_BLOCK = 64  # rows; matrix products of fewer are slow
@@ -70,7 +70,7 @@ def row_loss(
     )
     with xp.full_precision(embeddings):
         kind = distances.resolve(distance)
-        weights = None if weights is None else _check_weights(xp, weights, embeddings)
+        weights = None if weights is None else check_weights(xp, weights, embeddings)
         anchors = embeddings
         if _is_zero(xp.shape(embeddings)[0]):  # one row of zeros stands in, and counts for nothing
             anchors, *rows = [_zero_row(xp, t) for t in (embeddings, *rows)]
@@ -93,7 +93,7 @@ def row_loss(
             pairs, weight, y, rest = unpack(block)
             parts = _as_parts(terms(kind.compare(xp, x, y), pairs, *rest))
             if weight is not None:
-                parts = [_weigh(part, weight, reduction) for part in parts]
+                parts = [weigh(part, weight, reduction) for part in parts]
             return tuple(field for part in parts for field in part)
 
         def sizes(x: Tensor, *block: Tensor) -> tuple[Tensor, ...]:
@@ -146,11 +146,6 @@ def _is_zero(size: Any) -> bool:
 def _zero_row(xp: Backend, x: Tensor) -> Tensor:
     """`(0, ...)` -> `(1, ...)`."""
     return (xp.any if "bool" in str(x.dtype) else xp.sum)(x, axis=0)[None]
-
-
-def _weigh(part: Terms, weight: Tensor, reduction: str) -> Terms:
-    counted = 1 if reduction == "none" else weight
-    return Terms(weight * part.total, counted * part.valid, counted * part.active)
 
 
 def _group(fields: Sequence[Tensor]) -> list[Terms]:
@@ -230,14 +225,17 @@ def _check_count(labels: Tensor, x: Tensor, name: str, of: str) -> None:
         )
 
 
-def _check_weights(xp: Backend, weights: Tensor, embeddings: Tensor) -> Tensor:
+def check_weights(
+    xp: Backend, weights: Tensor, embeddings: Tensor, name: str = "embeddings", each: str = "anchor, (a,)"
+) -> Tensor:
+    """Weights `(a,)` or `(a, 1)` -> `(a,)` in the type of the embeddings."""
     backend_of(embeddings, weights)
     weights = xp.astype(weights, embeddings)
     if len(weights.shape) == 2 and weights.shape[1] == 1:
         weights = xp.reshape(weights, (-1,))
     if len(weights.shape) != 1:
-        raise ValueError(f"weights has shape {tuple(weights.shape)}; expected one number per anchor, (a,).")
-    _check_count(weights, embeddings, "weights", "embeddings")
+        raise ValueError(f"weights has shape {tuple(weights.shape)}; expected one number per {each}.")
+    _check_count(weights, embeddings, "weights", name)
     return weights
 
 

@@ -4,8 +4,9 @@ from collections.abc import Callable
 
 from .. import distances
 from ..backends import Backend, Tensor
+from ..rows import check_weights
 
-__all__ = ["check_tuples", "in_float", "minkowski", "triplet_distances"]
+__all__ = ["check_tuples", "in_float", "minkowski", "triplet_distances", "tuple_weights"]
 
 
 def check_tuples(xp: Backend, **tensors: Tensor) -> None:
@@ -26,6 +27,11 @@ def check_tuples(xp: Backend, **tensors: Tensor) -> None:
 def in_float(xp: Backend, *tensors: Tensor) -> list[Tensor]:
     """The tensors in at least 32 bits."""
     return [xp.asfloat(x) for x in tensors]
+
+
+def tuple_weights(xp: Backend, weights: Tensor | None, values: Tensor, name: str) -> Tensor | None:
+    """Checked weights `(n,)` of what has a value `(n,)` each, the rows of `name`; None for none."""
+    return None if weights is None else check_weights(xp, weights, values, name, "tuple, (n,)")
 
 
 def triplet_distances(

@@ -7,7 +7,7 @@ from ..backends import Tensor, backend_of
 from ..pairs import Pairs
 from ..reduction import Terms, check_reduction, reduce_values, weighted
 from ..rows import row_loss
-from ._explicit import check_tuples, in_float
+from ._explicit import check_tuples, in_float, tuple_weights
 
 __all__ = ["contrastive_loss", "pair_contrastive_loss"]
 
@@ -96,6 +96,7 @@ def pair_contrastive_loss(
     distance: str | Callable | None = None,
     positive_distance: str | Callable | None = None,
     negative_distance: str | Callable | None = None,
+    weights: Tensor | None = None,
     reduction: str = "mean",
 ) -> Tensor:
     r"""Contrastive loss of explicit pairs.
@@ -115,6 +116,7 @@ def pair_contrastive_loss(
         distance: a name of `nearfar.distances` or a function of `(n, d), (n, d)` to `(n,)`; None is Euclidean.
         positive_distance: another distance for positive pairs only.
         negative_distance: another distance for negative pairs only.
+        weights: `(n,)` or `(n, 1)` floats, how much each pair counts: a weight of 2 is that pair given twice.
         reduction: `"mean"`, `"sum"`, `"none"`, or `"active_mean"` over pairs whose term is positive.
 
     Returns:
@@ -146,7 +148,8 @@ def pair_contrastive_loss(
     far = _distances.paired(x, y, negative_distance or usual)
     gap = xp.relu(margin - far) if hinge == "squared" else xp.relu(margin - far * far)
     pushed = gap * gap if hinge == "squared" else gap
-    return reduce_values(xp, 0.5 * xp.where(same, near * near, pushed), reduction)
+    values = 0.5 * xp.where(same, near * near, pushed)
+    return reduce_values(xp, values, tuple_weights(xp, weights, near, "lefts"), reduction)
 
 
 def _check_same(xp, same: Tensor, lefts: Tensor) -> Tensor:

@@ -6,7 +6,8 @@ They look at whole columns, so they run dense. For two views through any loss of
 
 from ..backends import Backend, Tensor, backend_of
 from ..distributed import whole_batch
-from ._explicit import check_tuples, in_float
+from ..reduction import safe_divide
+from ._explicit import check_tuples, in_float, tuple_weights
 
 __all__ = ["barlow_twins_loss", "vicreg_loss"]
 
@@ -20,6 +21,7 @@ def vicreg_loss(
     variance: float = 25.0,
     covariance: float = 1.0,
     eps: float = 1e-4,
+    weights: Tensor | None = None,
 ) -> Tensor:
     r"""VICReg: two views alike, each column of spread 1, no two columns correlated.
 
@@ -36,12 +38,14 @@ def vicreg_loss(
         variance: `mu`.
         covariance: `nu`.
         eps: `epsilon`; keeps the slope finite where a column is constant.
+        weights: `(n,)` or `(n, 1)` floats, how much each sample counts in means and (co)variances: a weight of 2 is
+            that pair of rows given twice.
 
     Returns:
-        Scalar.
+        Scalar; 0 for no rows.
 
     Raises:
-        ValueError: shapes that differ.
+        ValueError: shapes that do not fit together.
         TypeError: tensors of two frameworks.
 
     Example:
@@ -53,24 +57,27 @@ def vicreg_loss(
     References:
         Bardes, Ponce, LeCun, "VICReg: Variance-Invariance-Covariance Regularization for Self-Supervised
         Learning", 2022, https://arxiv.org/abs/2105.04906. The invariance is a mean over columns too, as in
-        the authors' code, for which the weights were chosen (the paper's formula has their sum); the variance
+        the authors' code, for which the coefficients were chosen (the paper's formula has their sum); the variance
         is the paper's sum over both views (the code and pytorch-metric-learning halve it). Variances and
-        covariances divide by n - 1.
+        covariances divide by n - 1, where n is the sum of the weights if there are any.
     """
     xp = backend_of(views, other_views)
     check_tuples(xp, views=views, other_views=other_views)
     x, y = in_float(xp, views, other_views)
-    loss, apart = invariance * xp.mean((x - y) * (x - y)), _columns_apart(xp, x)
+    counts, apart = _counts(xp, weights, x), _columns_apart(xp, x)
+    loss = invariance * xp.mean(_mean(xp, (x - y) * (x - y), counts))
     for z in (x, y):
-        covariances = _covariances(xp, z)
+        covariances = _covariances(xp, z, counts)
         spread = xp.sqrt(xp.sum(xp.where(~apart, covariances, 0.0), axis=0) + eps)
         loss = loss + variance * xp.mean(xp.relu(1 - spread))
         loss = loss + covariance * xp.mean(xp.sum(xp.where(apart, covariances**2, 0.0), axis=0))
-    return loss
+    return xp.where(xp.sum(counts) > 0, loss, 0.0)
 
 
 @whole_batch("views", "other_views")
-def barlow_twins_loss(views: Tensor, other_views: Tensor, *, redundancy: float = 0.005) -> Tensor:
+def barlow_twins_loss(
+    views: Tensor, other_views: Tensor, *, redundancy: float = 0.005, weights: Tensor | None = None
+) -> Tensor:
     r"""Barlow Twins: each column agrees with itself in the other view, and with no other column.
 
     .. math:: \sum_i (1 - C_{ii})^2 + \lambda \sum_i \sum_{j \ne i} C_{ij}^2, \quad
@@ -84,12 +91,14 @@ def barlow_twins_loss(views: Tensor, other_views: Tensor, *, redundancy: float =
         views: `(n, d)` floats.
         other_views: `(n, d)`; row `i` is another view of the same sample.
         redundancy: `lambda`, how much correlated columns cost.
+        weights: `(n,)` or `(n, 1)` floats, how much each sample counts in correlations: a weight of 2 is
+            that pair of rows given twice.
 
     Returns:
-        Scalar. A column that is constant is correlated with nothing, itself included.
+        Scalar; 0 for no rows. A column that is constant is correlated with nothing, itself included.
 
     Raises:
-        ValueError: shapes that differ.
+        ValueError: shapes that do not fit together.
         TypeError: tensors of two frameworks.
 
     Example:
@@ -104,21 +113,36 @@ def barlow_twins_loss(views: Tensor, other_views: Tensor, *, redundancy: float =
     """
     xp = backend_of(views, other_views)
     check_tuples(xp, views=views, other_views=other_views)
-    x, y = (_unit_columns(xp, z) for z in in_float(xp, views, other_views))
+    x, y = in_float(xp, views, other_views)
+    counts = _counts(xp, weights, x)
+    x, y = (_unit_columns(xp, z, counts) for z in (x, y))
     correlation = xp.matrix_transpose(x) @ y
     squares = correlation * correlation
-    return xp.sum(xp.where(_columns_apart(xp, x), redundancy * squares, 1 - 2 * correlation + squares))
+    loss = xp.sum(xp.where(_columns_apart(xp, x), redundancy * squares, 1 - 2 * correlation + squares))
+    return xp.where(xp.sum(counts) > 0, loss, 0.0)
 
 
-def _covariances(xp: Backend, x: Tensor) -> Tensor:
+def _counts(xp: Backend, weights: Tensor | None, x: Tensor) -> Tensor:
+    """How often each row counts, `(n, 1)`."""
+    ones = xp.full_like(x[:, :1], 1.0)
+    weights = tuple_weights(xp, weights, x, "views")
+    return ones if weights is None else ones * weights[:, None]
+
+
+def _mean(xp: Backend, x: Tensor, counts: Tensor) -> Tensor:
+    """Mean of each column, `(d,)`."""
+    return safe_divide(xp, xp.sum(counts * x, axis=0), xp.sum(counts))
+
+
+def _covariances(xp: Backend, x: Tensor, counts: Tensor) -> Tensor:
     """Covariances of the columns `(d, d)`, over n - 1; 0 for one row."""
-    x = x - xp.mean(x, axis=0)[None, :]
-    ones = xp.sum(xp.full_like(x[:, :1], 1.0))
-    return (xp.matrix_transpose(x) @ x) / xp.where(ones > 1, ones - 1, 1.0)
+    x = x - _mean(xp, x, counts)[None, :]
+    return safe_divide(xp, xp.matrix_transpose(counts * x) @ x, xp.sum(counts) - 1)
 
 
-def _unit_columns(xp: Backend, x: Tensor) -> Tensor:
-    x = x - xp.mean(x, axis=0)[None, :]
+def _unit_columns(xp: Backend, x: Tensor, counts: Tensor) -> Tensor:
+    """Columns of mean 0 and length 1, whose products are their correlations."""
+    x = xp.sqrt(counts) * (x - _mean(xp, x, counts)[None, :])
     length = xp.sqrt(xp.sum(x * x, axis=0))[None, :]
     return x / xp.where(length > 0, length, 1.0)
 

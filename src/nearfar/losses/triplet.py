@@ -12,7 +12,7 @@ from ..reduction import Terms, check_reduction, reduce_values
 from ..rows import row_loss
 from ..slopes import hinge, soft_margin
 from ..swap import swapped_triplets
-from ._explicit import triplet_distances
+from ._explicit import triplet_distances, tuple_weights
 
 __all__ = ["triplet_loss", "triplet_margin_loss"]
 
@@ -131,6 +131,7 @@ def triplet_margin_loss(
     eps: float = 1e-6,
     swap: bool = False,
     tightness: float = 0.0,
+    weights: Tensor | None = None,
     reduction: str = "mean",
 ) -> Tensor:
     r"""Hinge on explicit triplets; the same as torch's `TripletMarginLoss` and `TripletMarginWithDistanceLoss`.
@@ -149,6 +150,7 @@ def triplet_margin_loss(
         swap: `min(d(a, n), d(p, n))` in place of `d(a, n)`.
         tightness: `alpha` of a term `alpha (d(a, p) + d(a, n))` outside the hinge, which keeps all distances small;
             torch has none.
+        weights: `(n,)` or `(n, 1)` floats, how much each triplet counts: a weight of 2 is that triplet given twice.
         reduction: `"mean"`, `"sum"`, `"none"`, or `"active_mean"` over triplets whose loss is positive.
 
     Returns:
@@ -173,4 +175,5 @@ def triplet_margin_loss(
     near, far, cross = triplet_distances(xp, anchors, positives, negatives, distance, p, eps)
     nearest = xp.minimum(far, cross()) if swap else far
     values = xp.relu(margin + near - nearest)
-    return reduce_values(xp, values + tightness * (near + far) if tightness else values, reduction)
+    values = values + tightness * (near + far) if tightness else values
+    return reduce_values(xp, values, tuple_weights(xp, weights, near, "anchors"), reduction)
