@@ -17,11 +17,22 @@ TESTS = Path(__file__).parent.parent / "tests"
 RESULTS = Path(__file__).parent / "losses.json"
 CLAIMS = ("loop", "slope", "compiled", "degenerate", "any order", "in blocks")
 
-#: where a peer has another value, and the tests say so
+#: where a peer has another value, or has it in part of the settings alone, and the tests say so
 DIFFERENT = {
+    "adaface_loss": "no peer has it; on rows of one length equal to pytorch-metric-learning's CosFace",
+    "barlow_twins_loss": "no peer has it; equal to the authors' lines on torch's `BatchNorm1d`",
+    "centroid_triplet_loss": "no peer has it; equal to pytorch-metric-learning's triplet hinge on the same centroids",
     "instance_loss": "pytorch-metric-learning's depends on the order of the batch; the paper's does not",
-    "p2sgrad_loss": "the same but for a constant factor; the proxies start at random, 1 long in both.",
-    "proxy_nca_loss": "theirs has the own proxy in the denominator, which the paper leaves out",
+    "magface_loss": (
+        "no peer has it; with one margin and no reward of length equal to pytorch-metric-learning's ArcFace"
+    ),
+    "p2sgrad_loss": "equal but for a constant factor: theirs is a mean over samples and classes",
+    "pair_contrastive_loss": "equal to sentence-transformers', whose distance adds 1e-6 to each difference",
+    "proxy_nca_loss": (
+        "equal once their own proxy is taken out of the denominator, which the paper leaves out"
+    ),
+    "recall_at_k_surrogate_loss": "no peer has it",
+    "siglip_loss": "equal to transformers'",
     "vicreg_loss": "equal with twice their variance term, which the paper does not halve",
 }
 
@@ -100,12 +111,13 @@ def tests_of(name: str) -> dict[str, str]:
     """What is tested of a loss, read from the tests' own tables: a word for each of `CLAIMS`."""
     if str(TESTS) not in sys.path:
         sys.path.insert(0, str(TESTS))
-    batches, views, explicit = (
-        importlib.import_module(f"test_{part}") for part in ("losses", "two_views", "explicit")
+    batches, views, explicit, pairs = (
+        importlib.import_module(f"test_{part}") for part in ("losses", "two_views", "explicit", "pair_losses")
     )
     cases = [case for case in batches.CASES if case.loss == name]
     found: dict[str, str] = dict.fromkeys(CLAIMS, "")
     blocks = "block" in inspect.signature(getattr(losses, name)).parameters
+    own = f"test_{name.removesuffix('_loss')}_in_blocks"
     if cases:
         settings = len(cases)
         found |= {
@@ -114,7 +126,7 @@ def tests_of(name: str) -> dict[str, str]:
             "compiled": "yes",
             "degenerate": "yes",
             "any order": "yes" if any(case.permutable for case in cases) else "depends on it",
-            "in blocks": "yes" if any(case.blocks for case in cases) else "",
+            "in blocks": "yes" if any(case.blocks for case in cases) or own in vars(pairs) else "",
         }
     elif settings := sum(f"{case[0]}_loss" == name for case in views.CASES):
         short = name.removesuffix("_loss").split("_")[-1]

@@ -9,6 +9,7 @@ from nearfar import losses
 
 torch = pytest.importorskip("torch")
 peers = pytest.importorskip("pytorch_metric_learning.losses")
+reducers = pytest.importorskip("pytorch_metric_learning.reducers")
 
 GENERATOR = np.random.default_rng(0)
 LABELS = torch.as_tensor([0, 0, 0, 1, 1, 2, 2, 2, 3, 3])
@@ -144,6 +145,38 @@ def test_proxy_nca_is_not_the_peers():
     peer = with_weights(peers.ProxyNCALoss(2, 2), proxies, transposed=False)
     torch.testing.assert_close(losses.proxy_nca_loss(x, labels, proxies=proxies), torch.tensor(-2.0))
     torch.testing.assert_close(peer(x, labels), torch.tensor(math.log(1 + math.exp(-2))))
+
+
+def test_proxy_nca_is_the_peers_with_its_own_proxy_left_out():
+    # theirs is t = -log(e / (e + rest)), the paper's -log(e / rest) = t + log(1 - exp(-t))
+    x, proxies = tensors(X, PROXIES)
+    peer = with_weights(
+        peers.ProxyNCALoss(5, 6, reducer=reducers.DoNothingReducer()), proxies, transposed=False
+    )
+
+    def theirs():
+        terms = peer(x, LABELS)["loss"]["losses"]
+        return (terms + torch.log1p(-torch.exp(-terms))).mean()
+
+    assert_same(lambda: losses.proxy_nca_loss(x, LABELS, proxies=proxies), theirs, x, proxies)
+
+
+def test_adaface_of_rows_of_one_length_is_cosface():
+    x, proxies = tensors(3 * X / np.linalg.norm(X, axis=1, keepdims=True), PROXIES)
+    peer = with_weights(peers.CosFaceLoss(5, 6, margin=0.4, scale=64), proxies)
+    assert_same(lambda: losses.adaface_loss(x, LABELS, proxies=proxies), lambda: peer(x, LABELS), x, proxies)
+
+
+def test_magface_of_one_margin_without_reward_is_arcface():
+    x, proxies = tensors(20 * X, PROXIES)
+    peer = with_weights(peers.ArcFaceLoss(5, 6, margin=math.degrees(0.45), scale=64), proxies)
+    options = {"margins": (0.45, 0.45), "length_weight": 0.0}
+    assert_same(
+        lambda: losses.magface_loss(x, LABELS, proxies=proxies, **options),
+        lambda: peer(x, LABELS),
+        x,
+        proxies,
+    )
 
 
 def test_instance_loss_does_not_depend_on_the_order_as_the_peers_does():
