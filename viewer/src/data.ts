@@ -19,7 +19,10 @@ interface Description {
 }
 
 type Codes = Uint8Array | Uint16Array | Uint32Array;
-export interface CategoryColumn { name: string; kind: "category"; names: string[]; codes: Codes; counts: Uint32Array }
+export interface CategoryColumn {
+  name: string; kind: "category"; names: string[]; codes: Codes; counts: Uint32Array;
+  firsts: Uint32Array; // of each category, the item that stands for it
+}
 export interface NumberColumn {
   name: string; kind: "number"; values: Float32Array; low: number; high: number; whole: boolean;
 }
@@ -89,8 +92,12 @@ async function column(source: Description["columns"][number]): Promise<Column> {
   if (source.kind === "number") return { ...source, values: new Float32Array(await inflated(source.blob)) };
   const codes = await integers(source);
   const counts = new Uint32Array(source.names.length);
-  for (const code of codes) counts[code] += 1;
-  return { name: source.name, kind: "category", names: source.names, codes, counts };
+  const firsts = new Uint32Array(source.names.length);
+  codes.forEach((code: number, item: number) => {
+    if (!counts[code]) firsts[code] = item;
+    counts[code] += 1;
+  });
+  return { name: source.name, kind: "category", names: source.names, codes, counts, firsts };
 }
 
 // Points in a square of -1 to 1, both axes by the same factor, so that distances keep their proportions.

@@ -14,12 +14,13 @@ export class Details {
 
   constructor(private readonly store: Store, private readonly map: PointMap, private readonly sprites: Sprites | null) {
     store.on(["hover"], () => this.showCard());
+    // what the card says is in the panel now, and the card would lie over the neighbours
+    store.on(["focus"], () => store.set({ hover: null }));
     store.on(["focus", "space", "dark"], () => this.showPanel());
-    sprites?.whenReady(() => {
-      this.showCard();
-      this.showPanel();
+    byId("details-close").addEventListener("click", () => {
+      store.set({ focus: null });
+      map.canvas.focus({ preventScroll: true });
     });
-    byId("details-close").addEventListener("click", () => store.set({ focus: null }));
     this.showPanel();
   }
 
@@ -28,14 +29,7 @@ export class Details {
   }
 
   private picture(item: number, size: number): HTMLElement | null {
-    if (!this.sprites) return null;
-    const side = Math.round(size * devicePixelRatio);
-    const canvas = h("canvas", { width: side, height: side, class: "picture", "aria-hidden": "true" });
-    canvas.style.width = canvas.style.height = `${size}px`;
-    const context = canvas.getContext("2d")!;
-    context.imageSmoothingQuality = "high";
-    this.sprites.draw(context, item, 0, 0, side, this.store.state.dark ? "#eef1f5" : "#1b1f24");
-    return canvas;
+    return this.sprites && this.sprites.picture(item, size, this.store.ink);
   }
 
   private facts(item: number, most = Infinity): HTMLElement {
@@ -48,14 +42,13 @@ export class Details {
   }
 
   private showCard(): void {
-    const { hover, focus } = this.store.state;
+    const { hover } = this.store.state;
     this.card.hidden = hover === null || this.map.moving;
     if (hover === null) return;
     const swatch = h("span", { class: "swatch", "aria-hidden": "true" });
     swatch.style.background = this.map.colors[this.map.shade[hover]];
     const title = h("strong", {}, swatch, this.name(hover));
     this.card.replaceChildren(...[this.picture(hover, 88), h("div", {}, title, this.facts(hover, ON_CARD))].filter((e) => e !== null));
-    if (hover === focus) this.card.append(h("p", { class: "quiet" }, "selected"));
     const [x, y] = this.map.place(hover);
     const { width, height } = this.map.size();
     const { offsetWidth, offsetHeight } = this.card;
@@ -82,7 +75,10 @@ export class Details {
     if (picture) head.append(picture);
     head.append(h("div", {}, h("strong", {}, this.name(focus)), this.facts(focus)));
     const list = h("ol", { class: "neighbors" }, ...neighbors.map((neighbor) => this.neighbor(neighbor)));
+    const held = [...this.body.querySelectorAll(".neighbors button")].indexOf(document.activeElement!);
     this.body.replaceChildren(head, h("p", { class: "verdict" }, verdict), h("p", { class: "quiet" }, where), list);
+    // one goes on from neighbour to neighbour without losing one's place
+    if (held >= 0) list.querySelectorAll("button")[Math.min(held, neighbors.length - 1)]?.focus();
     say(`${this.name(focus)}, row ${rowOf(data, focus)}. ${verdict}.`);
   }
 
@@ -102,8 +98,8 @@ export class Details {
         mouseleave: () => this.store.set({ hover: null }),
       },
       this.picture(item, 44),
-      h("span", { class: "name" }, name),
-      h("span", { class: "far" }, h("span", { class: "mark" }, right ? "✓" : "✗"), far),
+      h("span", { class: "name" }, h("span", { class: "mark" }, right ? "✓" : "✗"), name),
+      h("span", { class: "far" }, far),
     );
     return h("li", {}, button);
   }

@@ -3,6 +3,7 @@ import { STEPS } from "./colors";
 import type { CategoryColumn, NumberColumn } from "./data";
 import { byId, count, h, plural, say } from "./dom";
 import type { PointMap } from "./map";
+import type { Sprites } from "./sprites";
 import type { Store } from "./state";
 
 const LISTED = 1000; // a longer list is cut; the filter above it finds the rest
@@ -14,14 +15,18 @@ export class Legend {
   private readonly find = byId<HTMLInputElement>("legend-find");
   private boxes = new Map<number, HTMLInputElement>();
 
-  constructor(private readonly store: Store, private readonly map: PointMap) {
+  constructor(private readonly store: Store, private readonly map: PointMap, private readonly sprites: Sprites | null) {
     const select = byId<HTMLSelectElement>("color-by");
     store.data.columns.forEach(({ name, kind }, index) => {
       if (kind !== "text") select.append(h("option", { value: index }, name));
     });
     select.addEventListener("change", () => store.set({ color: Number(select.value) }));
     this.find.addEventListener("input", () => this.render());
-    byId("legend-all").addEventListener("click", () => this.showAll());
+    for (const id of ["legend-all", "nothing-all"])
+      byId(id).addEventListener("click", () => {
+        this.showAll();
+        map.canvas.focus({ preventScroll: true }); // the button has gone
+      });
     byId("legend-none").addEventListener("click", () => this.showNone());
     store.on(["color", "dark"], () => this.render());
     store.on(["visible"], () => this.summarise());
@@ -82,10 +87,11 @@ export class Legend {
     const swatch = h("span", { class: "swatch", "aria-hidden": "true" });
     swatch.style.background = this.map.colors[code];
     const name = column.names[code] || "(empty)";
+    const picture = column === this.store.data.label && this.sprites?.picture(column.firsts[code], 22, this.store.ink);
     return h(
       "li",
       {},
-      h("label", { title: name }, box, swatch, h("span", { class: "name" }, name),
+      h("label", { title: name }, box, swatch, picture, h("span", { class: "name" }, name),
         h("span", { class: "quiet number" }, count(column.counts[code]))),
       h("button", { type: "button", class: "only", "aria-label": `only ${name}`, click: () => this.only(code) }, "only"),
     );
@@ -156,6 +162,7 @@ export class Legend {
     const shown = visible ? visible.reduce((sum, flag) => sum + flag, 0) : rows;
     byId("legend-count").textContent = visible ? `${count(shown)} of ${plural(rows, "item")} shown` : "";
     byId("legend-all").hidden = !visible;
+    byId("nothing").hidden = shown > 0;
     if (visible) say(`${count(shown)} of ${plural(rows, "item")} shown`);
   }
 }

@@ -98,7 +98,7 @@ function watchTabs(store: Store): void {
     if (store.state.selection.length) choose("selection");
     else if (document.body.dataset.tab === "selection") choose("legend");
   });
-  choose(matchMedia("(max-width: 760px)").matches ? "" : "legend");
+  choose(matchMedia("(max-width: 760px) and (min-height: 481px)").matches ? "" : "legend");
 }
 
 function fail(message: string): void {
@@ -124,9 +124,9 @@ async function start(): Promise<void> {
   }
   const overlay = new Overlay(store, map, sprites, byId<HTMLCanvasElement>("overlay"));
   await map.start();
-  const legend = new Legend(store, map);
+  const legend = new Legend(store, map, sprites);
   new Details(store, map, sprites);
-  new Search(store, map);
+  new Search(store, map, legend, sprites);
   watchSelection(store);
   watchSwitches(store);
   watchTools(store, map, sprites);

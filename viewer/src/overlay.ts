@@ -146,7 +146,7 @@ export class Overlay {
     context.globalAlpha = 1;
     context.setLineDash([]);
     const reach = this.sprites && this.store.state.images ? this.placed.tile / 2 + 5 : 8;
-    for (const { item, right } of neighbors) this.ring(item, reach, this.verdict(right), 2);
+    for (const { item, right } of neighbors) this.ring(item, reach, this.verdict(right), 2, right ? [] : [5, 4]);
     this.ring(focus, reach + 2, this.ink(0.95), 2.5);
   }
 
@@ -155,14 +155,16 @@ export class Overlay {
     return right ? "#2474c0" : "#c4271b";
   }
 
-  private ring(item: number, radius: number, color: string, width: number): void {
+  private ring(item: number, radius: number, color: string, width: number, dashes: number[] = []): void {
     const { context } = this;
     const [x, y] = this.map.place(item);
     context.beginPath();
     context.arc(x, y, radius, 0, 2 * Math.PI);
     context.lineWidth = width;
     context.strokeStyle = color;
+    context.setLineDash(dashes);
     context.stroke();
+    context.setLineDash([]);
   }
 
   private drawCross(x: number, y: number): void {

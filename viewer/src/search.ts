@@ -1,11 +1,13 @@
 // The search box: labels and texts that contain what is typed, or a row by its number.
 import { rowOf } from "./data";
 import { byId, h, plural, say } from "./dom";
+import type { Legend } from "./legend";
 import type { PointMap } from "./map";
+import type { Sprites } from "./sprites";
 import type { Store } from "./state";
 
 const LISTED = 40;
-interface Hit { name: string; note: string; items: () => number[] }
+interface Hit { name: string; note: string; first: number; items: () => number[] }
 
 export class Search {
   private readonly input = byId<HTMLInputElement>("search");
@@ -13,7 +15,10 @@ export class Search {
   private hits: Hit[] = [];
   private active = -1;
 
-  constructor(private readonly store: Store, private readonly map: PointMap) {
+  constructor(
+    private readonly store: Store, private readonly map: PointMap, private readonly legend: Legend,
+    private readonly sprites: Sprites | null,
+  ) {
     this.input.addEventListener("input", () => this.show());
     this.input.addEventListener("focus", () => this.show());
     this.input.addEventListener("blur", () => this.close());
@@ -28,19 +33,19 @@ export class Search {
     if (/^#?\d+$/.test(wanted)) {
       const row = Number(wanted.replace("#", ""));
       const item = data.rowNumbers ? data.rowNumbers.indexOf(row) : row;
-      if (item >= 0 && item < data.rows) begins.push({ name: `row ${row}`, note: label.names[label.codes[item]], items: () => [item] });
+      if (item >= 0 && item < data.rows) begins.push({ name: `row ${row}`, note: label.names[label.codes[item]], first: item, items: () => [item] });
     }
     label.names.forEach((name, code) => {
       const at = name.toLowerCase().indexOf(wanted);
       if (at < 0) return;
       const items = () => [...label.codes.keys()].filter((item) => label.codes[item] === code);
-      (at === 0 ? begins : hits).push({ name: name || "(empty)", note: plural(label.counts[code], "item"), items });
+      (at === 0 ? begins : hits).push({ name: name || "(empty)", note: plural(label.counts[code], "item"), first: label.firsts[code], items });
     });
     for (const column of data.columns) {
       if (column.kind !== "text" || begins.length + hits.length > LISTED) continue;
       column.texts.forEach((value, item) => {
         if (hits.length <= LISTED && value.toLowerCase().includes(wanted))
-          hits.push({ name: value, note: `${column.name}, row ${rowOf(data, item)}`, items: () => [item] });
+          hits.push({ name: value, note: `${column.name}, row ${rowOf(data, item)}`, first: item, items: () => [item] });
       });
     }
     return [...begins, ...hits];
@@ -52,21 +57,22 @@ export class Search {
     const found = this.find(wanted);
     this.hits = found.slice(0, LISTED);
     this.active = this.hits.length ? 0 : -1;
-    const rows: HTMLElement[] = this.hits.map(({ name, note }, index) =>
+    const rows: HTMLElement[] = this.hits.map(({ name, note, first }, index) =>
       h("li", {
         role: "option", id: `hit-${index}`,
         mousedown: (event: MouseEvent) => {
           event.preventDefault(); // the box keeps the focus, or the list would close before the click
           this.choose(index);
         },
-      }, h("span", { class: "name" }, name), h("span", { class: "quiet" }, note)),
+      }, this.sprites?.picture(first, 22, this.store.ink), h("span", { class: "name" }, name), h("span", { class: "quiet" }, note)),
     );
     if (!rows.length) rows.push(h("li", { class: "quiet", role: "presentation" }, "Nothing found"));
+    if (found.length > LISTED) rows.push(h("li", { class: "quiet", role: "presentation" }, "More match: type on to narrow them down"));
     this.list.replaceChildren(...rows);
     this.list.hidden = false;
     this.input.setAttribute("aria-expanded", "true");
     this.mark();
-    say(plural(found.length, "hit"));
+    say(found.length > LISTED ? `more than ${LISTED} hits` : plural(found.length, "hit"));
   }
 
   private mark(): void {
@@ -96,6 +102,7 @@ export class Search {
   private choose(index: number): void {
     const items = this.hits[index].items();
     this.close();
+    if (!items.some((item) => this.store.shown(item))) this.legend.showAll(); // or one would be led to an empty place
     this.map.canvas.focus({ preventScroll: true });
     if (items.length === 1) {
       this.store.set({ focus: items[0] });

@@ -17,7 +17,10 @@ export function watchSelection(store: Store): void {
   };
   store.on(["selection"], show);
   show();
-  byId("selection-clear").addEventListener("click", () => store.set({ selection: [] }));
+  byId("selection-clear").addEventListener("click", () => {
+    store.set({ selection: [] });
+    byId("points").focus({ preventScroll: true }); // the button has gone
+  });
   byId("export-csv").addEventListener("click", () => save("selection.csv", "text/csv", csv(data, store.state.selection)));
   byId("export-json").addEventListener("click", () =>
     save("selection.json", "application/json", json(data, store.state.selection)),

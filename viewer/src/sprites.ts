@@ -1,13 +1,17 @@
 // Thumbnails, cut from sheets that are decoded when first needed.
 import { bytes, type SpriteSource } from "./data";
+import { h } from "./dom";
 
 type Sheet = ImageBitmap | HTMLCanvasElement;
+const SHEETS = 16; // decoded at once, which is all of them unless larger pictures were asked for
+const REST = 1000; // milliseconds for which a sheet stays after its last use
 
 export class Sprites {
   readonly ink: boolean;
   readonly side: number;
   private readonly files: Blob[];
-  private readonly sheets = new Map<number, Sheet | null>(); // null while it is decoded
+  private readonly sheets = new Map<number, { picture: Sheet | null; used: number }>(); // null while it is decoded
+  private pending: { canvas: HTMLCanvasElement; paint: () => boolean }[] = [];
   private readonly tints = new Map<string, HTMLCanvasElement>();
   private readonly waiting = new Set<() => void>();
 
@@ -20,6 +24,18 @@ export class Sprites {
   // call once a sheet that was missing has come
   whenReady(call: () => void): void {
     this.waiting.add(call);
+  }
+
+  // An element with an item's picture, drawn as soon as its sheet is there.
+  picture(item: number, size: number, color: string): HTMLCanvasElement {
+    const side = Math.round(size * devicePixelRatio);
+    const canvas = h("canvas", { width: side, height: side, class: "picture", "aria-hidden": "true" });
+    canvas.style.width = canvas.style.height = `${size}px`;
+    const context = canvas.getContext("2d")!;
+    context.imageSmoothingQuality = "high";
+    const paint = () => this.draw(context, item, 0, 0, side, color);
+    if (!paint()) this.pending.push({ canvas, paint });
+    return canvas;
   }
 
   // Draws an item's picture; in ink of `color` where the pictures are drawings. False while its sheet is decoded.
@@ -56,16 +72,25 @@ export class Sprites {
   }
 
   private sheet(number: number): Sheet | null {
-    const found = this.sheets.get(number);
-    if (found === undefined) {
-      this.sheets.set(number, null);
-      if (this.sheets.size > 8) this.sheets.delete(this.sheets.keys().next().value!);
-      void createImageBitmap(this.files[number]).then((bitmap) => {
-        this.sheets.set(number, this.ink ? mask(bitmap) : bitmap);
-        for (const call of this.waiting) call();
-      });
+    const now = performance.now();
+    const kept = this.sheets.get(number);
+    if (kept) {
+      kept.used = now;
+      return kept.picture;
     }
-    return found ?? null;
+    if (this.sheets.size >= SHEETS) {
+      const [stalest, { used }] = [...this.sheets].reduce((one, other) => (other[1].used < one[1].used ? other : one));
+      if (now - used < REST) return null; // all are in use: decoding one more would push out one that is drawn
+      this.sheets.delete(stalest);
+    }
+    const entry: { picture: Sheet | null; used: number } = { picture: null, used: now };
+    this.sheets.set(number, entry);
+    void createImageBitmap(this.files[number]).then((bitmap) => {
+      entry.picture = this.ink ? mask(bitmap) : bitmap;
+      this.pending = this.pending.filter(({ canvas, paint }) => canvas.isConnected && !paint());
+      for (const call of this.waiting) call();
+    });
+    return null;
   }
 }
 

@@ -27,6 +27,10 @@ export class Store {
     return this.space.layouts[this.state.layout];
   }
 
+  get ink(): string {
+    return this.state.dark ? "#eef1f5" : "#1b1f24";
+  }
+
   shown(item: number): boolean {
     return !this.state.visible || this.state.visible[item] === 1;
   }
