@@ -59,9 +59,11 @@ def _nearest(
 ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
     best = np.full((len(queries), k), np.inf)
     found: list[tuple[NDArray[Any], ...]] = []
-    room = np.empty(len(queries) * min(_COLUMNS, count), space.dtype)
-    for start in range(0, count, _COLUMNS):
-        stop = min(start + _COLUMNS, count)
+    # of few queries the blocks are wide: each takes some time whatever its size
+    width = _COLUMNS * max(1, _ROWS // (16 * len(queries)))
+    room = np.empty(len(queries) * min(width, count), space.dtype)
+    for start in range(0, count, width):
+        stop = min(start + width, count)
         columns = slice(start, stop) if among is None else among[start:stop]
         values, error = space.block(queries, columns, out=room)
         if leave_out is not None:

@@ -15,6 +15,7 @@ BEYOND = np.iinfo(np.int64).max  #: a rank that nobody asked for
 _FEW = 256  # nearest references that are cheaper to find than a row is to sort
 _ROWS = 1024  # queries at once
 _BLOCK = 1 << 23  # distances at once where rows are sorted, 64 MB
+_TOGETHER = 1 << 16  # ranks to hand on at once, so that they stay in the cache
 
 
 class Ranks(NamedTuple):
@@ -42,7 +43,7 @@ def positive_ranks(task: Task, depth: int) -> Iterator[Ranks]:
     """Ranks of the references with the query's label; references at equal distances rank by their position.
 
     All ranks up to `depth`, up to the number of positives, and of the nearest positive are given. Queries
-    with few positives look at their nearest references alone, the others sort their row.
+    with few positives look at their nearest references alone, the others sort the nearer part of their row.
 
     Args:
         task: what to rank.
@@ -68,7 +69,8 @@ def positive_ranks(task: Task, depth: int) -> Iterator[Ranks]:
     del space
     rest = np.concatenate([np.flatnonzero(wanted > most), *missed])
     if len(rest):
-        yield from _all_ranks(task, np.sort(rest))
+        rest.sort()
+        yield from _row_ranks(task, rest, wanted[rest])
 
 
 def _near_ranks(
@@ -87,28 +89,68 @@ def _near_ranks(
     return Ranks(rows, counts, ranks), some
 
 
-def _all_ranks(task: Task, rows: NDArray[np.int64]) -> Iterator[Ranks]:
-    """Ranks of all positives, from the sorted distances of each query."""
+def _row_ranks(task: Task, rows: NDArray[np.int64], wanted: NDArray[np.int64]) -> Iterator[Ranks]:
+    """Ranks up to the `wanted` one, and of the nearest positive, from all distances of each query."""
     space = Space(task.references, task.distance)
     members = np.argsort(task.reference_codes, kind="stable")
     ends = np.cumsum(np.bincount(task.reference_codes, minlength=int(task.codes.max()) + 1))
     members_of = np.split(members, ends[:-1])
     step = max(1, _BLOCK // len(task.references))
-    room, sorting = np.empty((2, step * len(task.references)))
+    room, key = np.empty(step * len(task.references)), np.empty(len(task.references))
     for start in range(0, len(rows), step):
         part = rows[start : start + step]
         values, error = space.block(task.queries[part], out=room)
         if task.itself:
             values[np.arange(len(part)), part] = np.inf
-        ordered = sorting[: values.size].reshape(values.shape)
-        ordered[...] = values
-        ordered.sort(axis=1)
-        found = []
+        found: list[NDArray[np.int64]] = []
+        done, positives = 0, 0
         for i, row in enumerate(part):
             columns = members_of[task.codes[row]]
             columns = columns[columns != row] if task.itself else columns
-            found.append(_ranks(space, task.queries[row], values[i], ordered[i], 2 * error[i], columns))
-        yield Ranks(part, np.array([len(ranks) for ranks in found]), np.concatenate(found))
+            k = min(int(wanted[start + i]), len(key) - task.itself)
+            ranks = _leading_ranks(values[i], key, columns, k, error[i])
+            if ranks is None:
+                ordered = np.sort(values[i])
+                ranks = _ranks(space, task.queries[row], values[i], ordered, 2 * error[i], columns)
+            found.append(ranks)
+            positives += len(ranks)
+            if positives > _TOGETHER or i + 1 == len(part):
+                counts = np.array([len(ranks) for ranks in found])
+                yield Ranks(part[done : i + 1], counts, np.concatenate(found))
+                found, done, positives = [], i + 1, 0
+
+
+def _leading_ranks(
+    values: NDArray[Any], key: NDArray[np.float64], columns: NDArray[np.int64], k: int, error: float
+) -> NDArray[np.int64] | None:
+    """Ranks of the references `columns` up to `k` and of the nearest of them, else `BEYOND`; None where
+    values are too close to tell. `key` is room for the values."""
+    key[:] = values
+    bits = key.view(np.int64)
+    bits &= ~1  # the last bit tells a positive after sorting; it moves no value by more than its spacing
+    bits[columns] |= 1
+    stop = min(k + 1, len(key))
+    key.partition(stop - 1)
+    nearest = key[:stop]
+    nearest.sort()
+    positive = (bits[:stop] & 1).astype(bool)
+    slack = float(4 * error + 4 * np.spacing(np.abs(nearest[[0, k - 1]]).max()))
+    meets_other = positive[1:] != positive[:-1]
+    meets_other[k - 1 :] = True  # and what lies beyond may not belong to the first k
+    before = np.flatnonzero(meets_other)
+    if not (nearest[before + 1] - nearest[before] > slack).all():
+        return None
+    ranks = np.full(len(columns), BEYOND)
+    found = np.flatnonzero(positive[:k])
+    ranks[: len(found)] = found + 1
+    if not len(found):
+        least = values[columns].min()
+        below = np.count_nonzero(values < least - slack)
+        close = np.count_nonzero(values <= least + slack) - below
+        if close > np.count_nonzero(values[columns] <= least + slack):
+            return None
+        ranks[0] = below + 1
+    return ranks
 
 
 def _ranks(

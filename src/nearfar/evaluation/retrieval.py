@@ -218,28 +218,28 @@ def _measure(block: Ranks, ks: tuple[int, ...]) -> dict[str, NDArray[Any]]:
     """Each query's values from the ranks of its positives."""
     counts, ranks = block.counts, block.ranks
     starts = np.cumsum(counts) - counts
-    first, r = ranks[starts], np.repeat(counts, counts)
-    nth = np.arange(len(ranks)) - np.repeat(starts, counts) + 1  # 1 for the nearest positive
-    within = ranks <= r
-
-    def total(terms: NDArray[Any]) -> NDArray[np.float64]:
-        return np.add.reduceat(terms, starts, dtype=np.float64)
-
+    first = ranks[starts]
+    nth = np.arange(1, len(ranks) + 1) - np.repeat(starts, counts)  # 1 for the nearest positive
+    within = ranks <= np.repeat(counts, counts)
+    precision = nth / ranks  # at the rank of each positive
+    precision[~within] = 0
     out: dict[str, NDArray[Any]] = {
         "precision_at_1": first == 1,
-        "r_precision": total(within) / counts,
-        "map_at_r": total(np.where(within, nth / ranks, 0))
-        / counts,  # nth / rank is the precision at that rank
+        "r_precision": np.add.reduceat(within, starts, dtype=np.int64) / counts,
+        "map_at_r": np.add.reduceat(precision, starts) / counts,
         "mrr": 1 / first,
     }
     most = max(int(counts.max()), 1)
     best = np.cumsum(
         1 / np.log2(np.arange(2, most + 2))
     )  # gain of the first 1, 2, ... references, all positive
-    gain = 1 / np.log2(ranks + 1.0)
+    near = np.flatnonzero(ranks <= max(ks))
+    query, near = np.searchsorted(starts, near, side="right") - 1, ranks[near]
+    gain = 1 / np.log2(near + 1.0)
     for k in ks:
         out[f"recall_at_{k}"] = first <= k
-        out[f"ndcg_at_{k}"] = total(np.where(ranks <= k, gain, 0)) / best[np.minimum(counts, k) - 1]
+        found = np.bincount(query, np.where(near <= k, gain, 0), minlength=len(counts))
+        out[f"ndcg_at_{k}"] = found / best[np.minimum(counts, k) - 1]
     return out
 
 
