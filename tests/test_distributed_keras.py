@@ -1,11 +1,14 @@
 """`model.fit` on several replicas or devices, and `nearfar train --distributed`, end as one device would."""
 
+import io
 import json
 import sys
+import zipfile
+from pathlib import Path
 
 import numpy as np
 import pytest
-from distributed_runs import found, need, run
+from distributed_runs import found, free_port, need, run
 
 pytestmark = pytest.mark.slow
 
@@ -43,8 +46,18 @@ def trained(folder, backend, count, *more):
     folder.mkdir()
     flags = f"--xla_force_host_platform_device_count={count} --xla_cpu_multi_thread_eigen=false"
     start = START.format(count=count, backend=backend)
-    command = [sys.executable, "-c", start, *COMMAND.split(), backend, "--out", folder / "run", *more]
-    (said,) = run([command], folder, XLA_FLAGS=flags, JAX_CPU_ENABLE_ASYNC_DISPATCH="false")
+    command = [sys.executable, "-c", start]
+    if backend == "torch" and count > 1:
+        meeting = ["--rdzv-backend", "c10d", "--rdzv-endpoint", f"127.0.0.1:{free_port()}"]
+        started = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", count, *meeting]
+        command = [*started, "-m", "nearfar.cli"]
+    command += [*COMMAND.split(), backend, "--out", folder / "run", *more]
+    settings = {
+        "XLA_FLAGS": flags,
+        "JAX_CPU_ENABLE_ASYNC_DISPATCH": "false",
+        "PYTHONPATH": Path(__file__).parent,
+    }
+    (said,) = run([command], folder, **settings)
     rows = np.genfromtxt(folder / "run" / "metrics.csv", delimiter=",", names=True)
     report = json.loads((folder / "run" / "report.json").read_text())
     return rows, report["trained"]["retrieval"], said
@@ -62,20 +75,64 @@ def test_train_divides_batches_over_all_devices(tmp_path, backend, loss):
     np.testing.assert_allclose(again["map_at_r"], measured["map_at_r"], atol=0.02)
 
 
-def test_train_says_that_there_is_one_device(tmp_path):
-    need("jax", "keras", "sklearn", "jsonargparse", "matplotlib", "pyarrow")
-    _, _, said = trained(tmp_path / "one", "jax", 1, "--distributed")
+def weights_of(folder):
+    """Every array of a run's model."""
+    import h5py
+
+    arrays = {}
+    with (
+        zipfile.ZipFile(folder / "run" / "model.keras") as model,
+        h5py.File(io.BytesIO(model.read("model.weights.h5"))) as file,
+    ):
+        file.visititems(lambda name, x: arrays.update({name: x[()]}) if isinstance(x, h5py.Dataset) else None)
+    return arrays
+
+
+def test_train_in_two_torch_processes_ends_as_in_one(tmp_path):
+    # changed images, batch normalisation and a learnt boundary
+    need("torch", "keras", "sklearn", "jsonargparse", "matplotlib", "pyarrow")
+    more = ["--loss", "margin_loss", "--loss-options", "learn=[beta]", "--distributed"]
+    one, measured, said = trained(tmp_path / "one", "torch", 1, *more)
     assert "There is one device, cpu:0: training as without --distributed." in said
+    two, again, said = trained(tmp_path / "two", "torch", 2, *more)
+    assert (
+        said.count("Each batch is divided over 2 processes: cpu, cpu") == said.count("Run folder:") / 2 == 1
+    )
+    assert one["loss"][1] < one["loss"][0] * 0.95
+    assert sorted(path.name for path in (tmp_path / "two" / "run").iterdir()) == sorted(
+        path.name for path in (tmp_path / "one" / "run").iterdir()
+    )
+    for name in set(one.dtype.names) - {"seconds"}:
+        np.testing.assert_allclose(two[name], one[name], rtol=1e-5, err_msg=name)
+    weights, ours = weights_of(tmp_path / "one"), weights_of(tmp_path / "two")
+    assert weights.keys() == ours.keys()
+    for name, values in weights.items():
+        np.testing.assert_allclose(ours[name], values, rtol=1e-5, atol=1e-5, err_msg=name)
+    assert again["queries"] == measured["queries"]
+    assert again["map_at_r"] == pytest.approx(measured["map_at_r"], rel=1e-3)
 
 
-@pytest.mark.parametrize(
-    ("backend", "more", "words"),
-    [
-        ("torch", [], "whose Keras trains on one device"),
-        ("jax", ["--samples-per-class", "3"], "a batch of 12 samples cannot be divided over 8 devices"),
-    ],
-)
-def test_train_refuses_what_it_cannot_divide(tmp_path, backend, more, words):
-    need(backend, "keras", "sklearn", "jsonargparse", "matplotlib", "pyarrow")
-    with pytest.raises(AssertionError, match=words):
-        trained(tmp_path / "wrong", backend, 8, "--distributed", *more)
+def test_an_error_of_one_torch_process_ends_all(tmp_path):
+    need("torch", "keras", "sklearn", "jsonargparse", "matplotlib", "pyarrow")
+    with pytest.raises(AssertionError, match="a loss of my own is wrong") as said:
+        trained(tmp_path / "two", "torch", 2, "--distributed", "--loss", "distributed_workers.wrong:loss")
+    assert "hangs" not in str(said.value)
+
+
+def test_torch_wants_a_process_for_each_gpu(monkeypatch):
+    torch = pytest.importorskip("torch")
+    from nearfar.training import ConfigError
+    from nearfar.training.devices import all_devices
+
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 4)
+    with (
+        pytest.raises(ConfigError, match="torchrun --nproc-per-node 4 --no-python nearfar train DATA"),
+        all_devices(True, "torch", print),
+    ):
+        pass
+
+
+def test_train_refuses_what_it_cannot_divide(tmp_path):
+    need("jax", "keras", "sklearn", "jsonargparse", "matplotlib", "pyarrow")
+    with pytest.raises(AssertionError, match="a batch of 12 samples cannot be divided over 8 devices"):
+        trained(tmp_path / "wrong", "jax", 8, "--distributed", "--samples-per-class", "3")

@@ -5,7 +5,9 @@
         examples/distributed/torch_ddp.py                                     # the same on each of two machines
     python examples/distributed/torch_ddp.py                                  # one process
 
-GPUs are used where there are any (nccl), else the processors (gloo).
+GPUs are used where there are any (nccl), else the processors (gloo). Without a loop of one's own the same is
+
+    torchrun --nproc-per-node 4 --no-python nearfar train DATA --backend torch --distributed
 """
 
 import argparse

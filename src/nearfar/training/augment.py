@@ -5,7 +5,14 @@ import numpy as np
 __all__ = ["random_affine"]
 
 
-def random_affine(images: np.ndarray, rng: np.random.Generator, strength: float = 1.0) -> np.ndarray:
+def random_affine(
+    images: np.ndarray,
+    rng: np.random.Generator,
+    strength: float = 1.0,
+    *,
+    part: slice = slice(None),
+    whole: int | None = None,
+) -> np.ndarray:
     """Each image rotated, sheared, scaled and shifted a little, each by its own draw.
 
     At strength 1 the standard deviations are 4.6 degrees of rotation, 0.1 of shear, 8 % of scale (each axis
@@ -16,6 +23,8 @@ def random_affine(images: np.ndarray, rng: np.random.Generator, strength: float 
         images: `(n, height, width, channels)` floats, at least 2 x 2 pixels.
         rng: the source of chance.
         strength: of all changes alike; 0 leaves the images as they are.
+        part: which rows of a larger batch the images are; they change as they would within it.
+        whole: how many that batch has; by default there are no other images.
 
     Returns:
         `(n, height, width, channels)` of the same dtype.
@@ -26,7 +35,7 @@ def random_affine(images: np.ndarray, rng: np.random.Generator, strength: float 
     """
     count, height, width, channels = images.shape
     angle, shear, scale_x, scale_y, shift_x, shift_y = (
-        rng.normal(0.0, strength * deviation, (count, 1)).astype(np.float32)
+        rng.normal(0.0, strength * deviation, (whole or count, 1)).astype(np.float32)[part]
         for deviation in (0.08, 0.1, 0.08, 0.08, width / 24, height / 24)
     )
     cos, sin = np.cos(angle), np.sin(angle)

@@ -30,11 +30,13 @@ class Epochs(keras.callbacks.Callback):
     Args:
         config: resolved.
         batches: what is trained on.
-        validation: `(inputs, labels)` arrays that retrieval is measured on after each epoch.
+        validation: `(inputs, labels)` arrays that retrieval is measured on after each epoch; None on processes
+            beside the first.
         prefix: of the columns of these measures: `val` for samples kept apart, `train` for samples that
             train.
         folder: of the run.
         margin: of the loss, where it has one.
+        rank: of the process; those beside the first neither measure nor write.
         say: prints a line.
     """
 
@@ -42,16 +44,17 @@ class Epochs(keras.callbacks.Callback):
         self,
         config: TrainConfig,
         batches: Batches,
-        validation: tuple[np.ndarray, np.ndarray],
+        validation: tuple[np.ndarray, np.ndarray] | None,
         prefix: str,
         folder: Path,
         *,
         margin: float | None,
         say: Callable[[str], None],
+        rank: int = 0,
     ):
         super().__init__()
         self.config, self.batches, self.validation, self.prefix = config, batches, validation, prefix
-        self.folder, self.margin, self.say = folder, margin, say
+        self.folder, self.margin, self.say, self.rank = folder, margin, say, rank
         self.history: list[dict[str, float]] = []
         self.best, self.best_epoch = -math.inf, 0
         self.warnings: list[str] = []
@@ -66,7 +69,12 @@ class Epochs(keras.callbacks.Callback):
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """All chance of an epoch follows from the seed and its number."""
         seed = (self.config.seed + 1_000_003 * (epoch + 1)) % 2**32
-        keras.utils.set_random_seed(seed)
+        keras.utils.set_random_seed(seed)  # also of the order of the batches, which processes share
+        if self.rank:  # of torch's; each drops other activations, of its own rows
+            import torch
+
+            seed = (seed + 15_485_863 * self.rank) % 2**32
+            torch.manual_seed(seed)
         learner: Any = self.model
         states = [state for state in learner.non_trainable_variables if state.name == "seed_generator_state"]
         for number, state in enumerate(states):  # of dropout; Keras does not save them with the weights
@@ -76,6 +84,8 @@ class Epochs(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Measure, remember the best, write the checkpoint and the curves."""
+        if self.validation is None:
+            return
         logs = {} if logs is None else logs
         seconds = time.perf_counter() - self.started
         if not math.isfinite(logs["loss"]):

@@ -51,7 +51,9 @@ class TrainConfig:
         None, "torch, jax or tensorflow; else $KERAS_BACKEND, else the first installed"
     )
     distributed: bool = _option(
-        False, "divide each batch over all devices of this machine, with the same result (jax, tensorflow)"
+        False,
+        "divide each batch, with the same result: over all devices of this machine (jax, tensorflow), or over the "
+        "processes that torchrun starts (torch)",
     )
     mixed_precision: bool = _option(False, "compute in bfloat16, keep weights and the loss in float32")
     model: str | None = _option(None, "cnn, resnet, mlp, or package.module:function for your own")

@@ -1,4 +1,4 @@
-"""All devices of the machine for one run: each batch is divided over them, the loss sees the whole."""
+"""All devices for one run: each batch is divided over them, the loss sees the whole."""
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -6,17 +6,85 @@ from typing import Any
 
 from .catalogue import ConfigError
 
-__all__ = ["Scope", "all_devices", "check_batch", "num_devices", "share_of_replica", "whole_batch_statistics"]
+__all__ = ["Devices", "all_devices", "num_devices", "share_of_replica"]
 
-#: makes the context in which the model is built
-Scope = Callable[[], AbstractContextManager[Any]]
+
+class Devices:
+    """What one process trains on; by itself the device or devices that Keras has anyway.
+
+    Process 0 measures, prints and writes; the others train on their parts of its batches.
+    """
+
+    rank = 0  #: of this process
+    processes = 1  #: that have a part of each batch each
+
+    def scope(self) -> AbstractContextManager[Any]:
+        """In which the model is built."""
+        return nullcontext()
+
+    def check_batch(self, size: int) -> None:
+        """Refuses a batch that cannot be divided.
+
+        Raises:
+            ConfigError: the devices do not divide it.
+        """
+        parts, name = max((self.processes, "processes"), (num_devices(), "devices"))
+        if size % parts:
+            raise ConfigError(
+                f"a batch of {size} samples cannot be divided over {parts} {name}; choose "
+                "--classes-per-batch and --samples-per-class (or --batch-size) so that it can."
+            )
+
+    def part(self, size: int) -> slice:
+        """The rows of this process in a batch of `size`."""
+        return slice(size // self.processes * self.rank, size // self.processes * (self.rank + 1))
+
+    def learner(self, *args: Any, **options: Any) -> Any:
+        """The `MetricLearner` that `fit` trains here, of its arguments."""
+        from .learner import MetricLearner
+
+        return MetricLearner(*args, **options)
+
+    def whole_batch_statistics(self, network: Any) -> AbstractContextManager[None]:
+        """Batch normalisation over the whole batch inside."""
+        return nullcontext()
+
+    def of_first(self, value: Any) -> Any:
+        """What process 0 has, on all of them."""
+        return value
+
+    def start_alike(self, model: Any) -> None:
+        """Gives all processes the numbers that process 0 has in a model, and in its optimizer if it has one."""
+
+
+class _Replicas(Devices):
+    """A TensorFlow strategy's."""
+
+    def __init__(self, strategy: Any):
+        self.strategy = strategy
+
+    def scope(self) -> AbstractContextManager[Any]:
+        return self.strategy.scope()
+
+    @contextmanager
+    def whole_batch_statistics(self, network: Any) -> Iterator[None]:
+        layers = normalisations(network)
+        before = [layer.synchronized for layer in layers]
+        for layer in layers:
+            layer.synchronized = True
+        try:
+            yield
+        finally:
+            for layer, own in zip(layers, before, strict=True):
+                layer.synchronized = own  # else the saved model would ask other frameworks for what they lack
 
 
 @contextmanager
-def all_devices(distributed: bool, backend: str, say: Callable[[str], None]) -> Iterator[Scope]:
+def all_devices(distributed: bool, backend: str, say: Callable[[str], None]) -> Iterator[Devices]:
     """Keras on all devices that the framework has, until the context ends.
 
-    JAX divides by `keras.distribution.DataParallel`, TensorFlow by a `MirroredStrategy`.
+    JAX divides by `keras.distribution.DataParallel`, TensorFlow by a `MirroredStrategy`, both over the devices of
+    this machine; torch over the processes that torchrun started, here or on several machines.
 
     Args:
         distributed: False does nothing.
@@ -24,33 +92,42 @@ def all_devices(distributed: bool, backend: str, say: Callable[[str], None]) -> 
         say: prints a line.
 
     Raises:
-        ConfigError: torch, of which Keras' own training uses one device.
+        ConfigError: several GPUs without torchrun, or more processes than GPUs.
     """
     if not distributed:
-        yield nullcontext
+        yield Devices()
         return
     if backend == "torch":
-        raise ConfigError(
-            "--distributed came with the torch backend, whose Keras trains on one device; choose --backend "
-            "jax or tensorflow, or write the loop under torchrun as examples/distributed/torch_ddp.py does."
-        )
+        from .torch_processes import several
+
+        if several():
+            from .torch_processes import joined
+
+            with joined(say) as processes:
+                yield processes
+            return
     devices = _devices(backend)
     if len(devices) == 1:
         say(f"There is one device, {devices[0]}: training as without --distributed.")
-        yield nullcontext
+        yield Devices()
         return
+    if backend == "torch":
+        raise ConfigError(
+            f"--distributed found {len(devices)} GPUs, and torch takes a process for each; start them: torchrun "
+            f"--nproc-per-node {len(devices)} --no-python nearfar train DATA --backend torch --distributed."
+        )
     say(f"Each batch is divided over {len(devices)} devices: {', '.join(devices)}")
     if backend == "tensorflow":
         import tensorflow as tf
 
-        yield tf.distribute.MirroredStrategy(devices).scope
+        yield _Replicas(tf.distribute.MirroredStrategy(devices))
         return
     import keras
 
     before = keras.distribution.distribution()
     keras.distribution.set_distribution(keras.distribution.DataParallel(devices=devices))
     try:
-        yield nullcontext
+        yield Devices()
     finally:
         keras.distribution.set_distribution(before)
 
@@ -61,6 +138,10 @@ def _devices(backend: str) -> list[str]:
         import keras
 
         return [str(name) for name in keras.distribution.list_devices()]
+    if backend == "torch":
+        import torch
+
+        return [f"gpu:{i}" for i in range(torch.cuda.device_count())] or ["cpu:0"]
     import tensorflow as tf
 
     found = tf.config.list_logical_devices("GPU") or tf.config.list_logical_devices("CPU")
@@ -77,33 +158,11 @@ def num_devices() -> int:
     return 1 if distribution is None else int(distribution.device_mesh.devices.size)
 
 
-def check_batch(size: int) -> None:
-    """Refuses a batch that JAX cannot divide.
-
-    Raises:
-        ConfigError: the devices do not divide it.
-    """
-    if size % num_devices():
-        raise ConfigError(
-            f"a batch of {size} samples cannot be divided over {num_devices()} devices; choose "
-            "--classes-per-batch and --samples-per-class (or --batch-size) so that it can."
-        )
-
-
-@contextmanager
-def whole_batch_statistics(network: Any) -> Iterator[None]:
-    """Batch normalisation over the whole batch inside, as JAX has it anyway; on TensorFlow it must be told."""
+def normalisations(network: Any) -> list[Any]:
+    """The layers of batch normalisation, also those within others."""
     import keras
 
-    layers = [x for x in network._flatten_layers() if isinstance(x, keras.layers.BatchNormalization)]
-    before = [layer.synchronized for layer in layers]
-    for layer in layers:
-        layer.synchronized = True
-    try:
-        yield
-    finally:
-        for layer, own in zip(layers, before, strict=True):
-            layer.synchronized = own  # else the saved model would ask other frameworks for what they lack
+    return [x for x in network._flatten_layers() if isinstance(x, keras.layers.BatchNormalization)]
 
 
 def share_of_replica(value: Any) -> Any:

@@ -5,6 +5,8 @@ from typing import Any
 import keras
 
 from .. import distances, pairs
+from ..backends import backend_of
+from ..distributed import add_up, everybody
 from .devices import share_of_replica
 from .objective import Objective
 
@@ -22,8 +24,8 @@ class BatchMonitor(keras.metrics.Metric):
     teach something; for a loss of several parts the parts are weighted by their values. Losses that do not
     count their terms have none.
 
-    Looks at the first 256 rows of a batch, or of each replica's part of it, so that its cost stays small
-    beside a large batch's.
+    Looks at the first 256 rows of a batch, or of the part of it that each replica or process has, beside those
+    of the others, so that its cost stays small beside a large batch's.
     """
 
     def __init__(self, objective: Objective):
@@ -40,9 +42,11 @@ class BatchMonitor(keras.metrics.Metric):
         whole = embeddings.shape[0] is not None and embeddings.shape[0] <= _ROWS
         embeddings = ops.stop_gradient(ops.cast(embeddings, "float32"))[:_ROWS]
         labels = labels[:_ROWS]
-        between = distances.pairwise(embeddings, embeddings, self.distance)
-        related = pairs.from_labels(labels)
-        values = [_mean(between, related.positive), _mean(between, related.negative)]
+        with self.objective.together():
+            (everyones,), _ = everybody(backend_of(embeddings), embeddings)
+            between = distances.pairwise(embeddings, everyones, self.distance)
+            related = pairs.from_labels(labels)
+            values = [_mean(between, related.positive), _mean(between, related.negative)]
         if self.counts:
             # the share of terms, whatever they are: both means have the same sum
             known = whole and loss is not None and self.objective.options["reduction"] == "mean"
@@ -101,4 +105,5 @@ class MetricLearner(keras.Model):
 
 def _mean(values: Any, where: Any) -> Any:
     where = ops.cast(where, values.dtype)
-    return ops.sum(values * where) / ops.maximum(ops.sum(where), 1.0)
+    total, count = add_up(backend_of(values), [ops.sum(values * where), ops.sum(where)])
+    return total / ops.maximum(count, 1.0)

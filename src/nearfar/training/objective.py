@@ -1,6 +1,7 @@
 """The loss as a Keras layer: the function, its options, and what it learns."""
 
 from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import keras
@@ -24,13 +25,24 @@ class Objective(keras.layers.Layer):
         num_classes: in the training part; labels are 0 ... num_classes - 1.
         dim: numbers in an embedding.
         seed: of the first values of what is learnt.
+        distributed: the batch is that of all TensorFlow replicas or torch processes; on JAX it is that anyway.
 
     Raises:
         ConfigError: options that the loss does not take.
     """
 
-    def __init__(self, name: str, options: Mapping[str, Any], num_classes: int, dim: int, *, seed: int = 0):
+    def __init__(
+        self,
+        name: str,
+        options: Mapping[str, Any],
+        num_classes: int,
+        dim: int,
+        *,
+        seed: int = 0,
+        distributed: bool = False,
+    ):
         super().__init__(dtype="float32", name="objective")
+        self.distributed = distributed
         self.loss = loss_called(name)
         values = loss_settings(self.loss, options, num_classes, dim)
         starts = self.loss.starts(values, lambda shape: keras.random.normal(shape, seed=seed))
@@ -50,15 +62,14 @@ class Objective(keras.layers.Layer):
         return self.evaluate(embeddings, labels)
 
     def evaluate(self, embeddings: Any, labels: Any, **instead: Any) -> Any:
-        """The function itself, with arguments in place of the options, such as another `reduction`.
-
-        Of the batch that all replicas of a TensorFlow strategy hold together.
-        """
-        with (
-            sharded()
-        ):  # JAX programs see the whole batch, and torch has one device: no word is exchanged there
+        """The function itself, with arguments in place of the options, such as another `reduction`."""
+        with self.together():
             value = self._value(embeddings, labels, instead)
             return value if self.other is None else value + self.other(embeddings, labels, **instead)
+
+    def together(self) -> AbstractContextManager[None]:
+        """Inside, losses see the batch of all replicas or processes."""
+        return sharded() if self.distributed else nullcontext()
 
     def _value(self, embeddings: Any, labels: Any, instead: Mapping[str, Any]) -> Any:
         learnt = {name: variable.value for name, variable in self.learnt.items()}

@@ -72,6 +72,7 @@ class Batches(keras.utils.PyDataset):
         augment: strength of random affine changes to images; 0 for none.
         seed: of these changes.
         workers: threads that read.
+        part: the rows of each batch that are this process's.
     """
 
     def __init__(
@@ -83,11 +84,12 @@ class Batches(keras.utils.PyDataset):
         augment: float,
         seed: int,
         workers: int = 1,
+        part: slice = slice(None),
     ):
         super().__init__(workers=workers, max_queue_size=max(4, 2 * workers))
         self.samples, self.rows, self.sampler = samples, rows, sampler
         self.labels = samples.labels.astype(np.int32)
-        self.augment, self.seed = augment, seed
+        self.augment, self.seed, self.part = augment, seed, part
         self.set_epoch(0)
 
     def set_epoch(self, epoch: int) -> None:
@@ -100,11 +102,12 @@ class Batches(keras.utils.PyDataset):
         return len(self.sampler)
 
     def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray]:
-        rows = self.rows[self.plan[index]]
+        whole = self.plan[index]
+        rows = self.rows[whole[self.part]]
         inputs = self.samples.read(rows)
         if self.augment:
             rng = np.random.default_rng([self.seed, self.epoch, index])
-            inputs = random_affine(inputs, rng, self.augment)
+            inputs = random_affine(inputs, rng, self.augment, part=self.part, whole=len(whole))
         return inputs, self.labels[rows]
 
 

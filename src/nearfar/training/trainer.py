@@ -4,7 +4,6 @@ import dataclasses
 import sys
 import time
 from collections.abc import Callable
-from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +14,7 @@ from . import defaults, outputs, report
 from .backend import select_backend
 from .catalogue import ConfigError, check_loss, loss_training
 from .config import TrainConfig
-from .devices import Scope, all_devices, check_batch, whole_batch_statistics
+from .devices import Devices, all_devices
 from .run import Run, load_data
 
 if TYPE_CHECKING:
@@ -59,14 +58,16 @@ def train(config: TrainConfig, *, say: Callable[[str], None] | None = None) -> R
     if config.tensorboard:
         outputs.check_package("tensorboard", "--tensorboard")
     backend = select_backend(config.backend)
-    with all_devices(config.distributed, backend, say) as scope:
-        return _trained(config, backend, scope, verbose, say, started)
+    with all_devices(config.distributed, backend, say) as devices:
+        if devices.rank:
+            verbose, say = 0, _silent
+        return _trained(config, backend, devices, verbose, say, started)
 
 
 def _trained(
     config: TrainConfig,
     backend: str,
-    scope: Scope,
+    devices: Devices,
     verbose: int,
     say: Callable[[str], None],
     started: float,
@@ -84,50 +85,58 @@ def _trained(
     validation_rows = validation_rows[
         report.chosen_rows(data.train.labels[validation_rows], config.validation_limit, seed=config.seed)
     ]
-    check_batch(defaults.batch_size(config))
-    with scope():
-        learner, batches = prepared(config, data, rows)
+    devices.check_batch(defaults.batch_size(config))
+    with devices.scope():
+        learner, batches = prepared(config, data, rows, devices=devices)
     config = dataclasses.replace(config, embedding_dim=int(learner.network.output_shape[-1]))
-    folder = _folder(config, data)
+    first = devices.rank == 0  # it alone measures and writes
+    folder = devices.of_first(_folder(config, data) if first else None)
 
     say(_opening(config, data, rows, kept, learner, folder))
     test_rows = report.chosen_rows(data.test.labels, config.evaluation_limit, seed=config.seed)
     from .embedding import embed
 
-    untrained = embed(learner.network, data.test, test_rows)
+    untrained = embed(learner.network, data.test, test_rows if first else test_rows[:0])
     from .callbacks import Epochs
 
     epochs = Epochs(
         config,
         batches,
-        (data.train.read(validation_rows), data.train.labels[validation_rows]),
+        (data.train.read(validation_rows), data.train.labels[validation_rows]) if first else None,
         "val" if kept.any() else "train",
         folder,
         margin=learner.objective.options.get("margin"),
+        rank=devices.rank,
         say=say,
     )
-    done = epochs.restore(learner) if config.resume and _has_checkpoint(folder) else 0
+    done = epochs.restore(learner) if first and config.resume and _has_checkpoint(folder) else 0
+    done = devices.of_first(done)
+    devices.start_alike(learner)
     if done:
         say(f"Going on after epoch {done}.")
     callbacks: list[Any] = [epochs]
     bar: Any = verbose  # Keras' hint says str, its documentation 0, 1 or 2
-    if config.tensorboard:
+    if config.tensorboard and first:
         from .scalars import Scalars
 
         callbacks.append(Scalars(folder / "tensorboard", epochs))
     assert config.epochs is not None
     try:
         if done < config.epochs:
-            with whole_batch_statistics(learner.network) if scope is not nullcontext else nullcontext():
+            with devices.whole_batch_statistics(learner.network):
                 learner.fit(
                     batches, epochs=config.epochs, initial_epoch=done, verbose=bar, callbacks=callbacks
                 )
         trained_at = time.perf_counter()
         from .finish import finish
 
-        run = finish(
-            config, data, learner.network, folder, epochs, test_rows, untrained, say, trained_at - started
-        )
+        run = Run(folder, config, learner.network, {})
+        if first:
+            run = finish(
+                config, data, learner.network, folder, epochs, test_rows, untrained, say, trained_at - started
+            )
+        run.report = devices.of_first(run.report)
+        devices.start_alike(learner.network)
     except KeyboardInterrupt:
         raise KeyboardInterrupt(
             f"interrupted; continue with: nearfar train --resume --out {folder}"
@@ -144,6 +153,7 @@ def prepared(
     *,
     loss: "keras.layers.Layer | None" = None,
     monitor: bool = True,
+    devices: Devices | None = None,
 ) -> "tuple[MetricLearner, Batches]":
     """The compiled learner and its batches; everything that can refuse a configuration has then done so.
 
@@ -153,18 +163,25 @@ def prepared(
         rows: `(n,)` positions in its training part.
         loss: a layer of embeddings and labels in place of the configuration's loss.
         monitor: whether to follow distances and the active fraction.
+        devices: what `all_devices` gave; this process alone when left out.
     """
     import keras
 
-    from .learner import MetricLearner
     from .models import build_model
     from .objective import Objective
     from .pipeline import Batches, make_sampler
     from .schedules import make_optimizer
 
+    devices = devices or Devices()
     sampler = make_sampler(config, data.train.labels[rows])
     batches = Batches(
-        data.train, rows, sampler, augment=config.augment or 0.0, seed=config.seed, workers=config.workers
+        data.train,
+        rows,
+        sampler,
+        augment=config.augment or 0.0,
+        seed=config.seed,
+        workers=config.workers,
+        part=devices.part(defaults.batch_size(config)),
     )
     keras.utils.set_random_seed(config.seed)
     policy = keras.config.dtype_policy()
@@ -175,8 +192,10 @@ def prepared(
     finally:
         keras.config.set_dtype_policy(policy)
     num_classes, dim = int(data.train.labels.max()) + 1, int(network.output_shape[-1])
-    objective = loss or Objective(config.loss, config.loss_options, num_classes, dim, seed=config.seed)
-    learner = MetricLearner(network, objective, monitor=monitor)
+    objective = loss or Objective(
+        config.loss, config.loss_options, num_classes, dim, seed=config.seed, distributed=config.distributed
+    )
+    learner = devices.learner(network, objective, monitor=monitor)
     assert config.epochs and config.learning_rate and config.optimizer and config.schedule
     optimizer = make_optimizer(
         config.optimizer,
@@ -187,6 +206,10 @@ def prepared(
     )
     learner.compile(optimizer=optimizer)
     return learner, batches
+
+
+def _silent(line: str) -> None:
+    """What the processes beside the first one say."""
 
 
 def _folder(config: TrainConfig, data: DataSet) -> Path:
