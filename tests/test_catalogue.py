@@ -20,6 +20,8 @@ def test_every_loss_has_an_entry_with_formula_paper_and_options():
         assert one.plain_formula.count("(") == one.plain_formula.count(")"), one.name
         assert one.title, one.name
         assert 1990 < one.year < 2030, one.name
+        assert one.url.startswith("http"), one.name
+        assert one.good_for, one.name
         for name, value in one.options.items():
             assert inspect.signature(getattr(losses, one.name)).parameters[name].default == value
 

@@ -66,6 +66,16 @@ def check_values_are_the_functions():
         near(shell(LABELS, X), loss.function(X, LABELS, **learnt), 1e-4)
 
 
+def check_losses_that_are_one_number_of_a_batch():
+    views = np.stack([X, X[::-1]], axis=1)
+    for name, function in (("VICRegLoss", losses.vicreg_loss), ("BarlowTwinsLoss", losses.barlow_twins_loss)):
+        loss, weights = getattr(nearfar.keras, name)(), np.array([2.0, 0, 1, 1, 3, 1, 1, 1])
+        near(loss(None, views), function(X, X[::-1]), 1e-4)
+        near(loss(None, views, sample_weight=weights), function(X, X[::-1], weights=weights), 1e-4)
+        assert repr(type(loss).from_config(loss.get_config())) == repr(loss)
+    near(nearfar.keras.CoSENTLoss(scale=5.0)(LABELS, X), losses.cosent_loss(X, LABELS, scale=5.0), 1e-4)
+
+
 def check_labels_keep_their_bits_and_may_be_columns_or_strings():
     loss, expected = nearfar.keras.TripletLoss(mining="all"), losses.triplet_loss(X, LABELS, mining="all")
     for labels in (LABELS + 2**24, LABELS + 2**53, LABELS[:, None], LABELS.astype(np.uint8), list(LABELS)):
@@ -132,6 +142,11 @@ def check_weights_of_explicit_pairs():
         nearfar.keras.PairContrastiveLoss(reduction="sum")(np.array([1, 0]), pairs, np.array([1.0, 3.0])),
         0.875,
     )
+    triplets = RNG.normal(size=(4, 3, 5)).astype(np.float32)
+    weights, parts = np.array([1.0, 0, 2, 3]), np.moveaxis(triplets, 1, 0)
+    expected = losses.triplet_margin_loss(*parts, weights=weights, reduction="active_mean")
+    loss = nearfar.keras.TripletMarginLoss(reduction="active_mean")
+    near(loss(None, triplets, sample_weight=weights[:, None]), expected, 1e-4)
 
 
 def check_explicit_triplets_in_three_layouts():

@@ -182,7 +182,8 @@ def sub_center_arcface_loss(
 
     References:
         Deng, Guo, Liu, Gong, Zafeiriou, "Sub-center ArcFace: Boosting Face Recognition by Large-scale Noisy
-        Web Faces", ECCV 2020.
+        Web Faces", ECCV 2020,
+        https://www.ecva.net/papers/eccv_2020/papers_ECCV/html/1445_ECCV_2020_paper.php.
     """
     centres = proxies.shape[1]
 

@@ -61,8 +61,9 @@ def contrastive_loss(
         0.25
 
     References:
-        Hadsell, Chopra, LeCun, "Dimensionality Reduction by Learning an Invariant Mapping", 2006 (there with a factor
-        1/2, one mean over all pairs and no positive margin; for that on explicit pairs see `pair_contrastive_loss`).
+        Hadsell, Chopra, LeCun, "Dimensionality Reduction by Learning an Invariant Mapping", 2006,
+        https://doi.org/10.1109/CVPR.2006.100 (there with a factor 1/2, one mean over all pairs and no positive margin;
+        for that on explicit pairs see `pair_contrastive_loss`).
     """
 
     def terms(distances: Tensor, pairs: Pairs) -> tuple[Terms, Terms]:
@@ -133,8 +134,8 @@ def pair_contrastive_loss(
         0.3125
 
     References:
-        Hadsell, Chopra, LeCun, "Dimensionality Reduction by Learning an Invariant Mapping", 2006 (with the opposite
-        polarity of Y).
+        Hadsell, Chopra, LeCun, "Dimensionality Reduction by Learning an Invariant Mapping", 2006,
+        https://doi.org/10.1109/CVPR.2006.100 (with the opposite polarity of Y).
     """
     xp = backend_of(lefts, rights, same)
     check_reduction(reduction)

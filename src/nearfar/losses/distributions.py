@@ -61,7 +61,8 @@ def intra_pair_variance_loss(
         0.074074
 
     References:
-        Yu, Tao, "Deep Metric Learning with Tuplet Margin Loss", ICCV 2019.
+        Yu, Tao, "Deep Metric Learning with Tuplet Margin Loss", ICCV 2019,
+        https://openaccess.thecvf.com/content_ICCV_2019/html/Yu_Deep_Metric_Learning_With_Tuplet_Margin_Loss_ICCV_2019_paper.html.
     """
     rest: dict[str, Any] = {
         "distance": "cosine",

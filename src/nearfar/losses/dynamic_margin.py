@@ -59,7 +59,8 @@ def dynamic_soft_margin_loss(
         0.0
 
     References:
-        Zhang, Rusinkiewicz, "Learning Local Descriptors with a CDF-Based Dynamic Soft Margin", ICCV 2019.
+        Zhang, Rusinkiewicz, "Learning Local Descriptors with a CDF-Based Dynamic Soft Margin", ICCV 2019,
+        https://doi.org/10.1109/ICCV.2019.00306.
         pytorch-metric-learning takes all triplets in place of the nearest negatives.
     """
 

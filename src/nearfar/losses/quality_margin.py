@@ -69,7 +69,8 @@ def adaface_loss(
     References:
         Kim, Jain, Liu, "AdaFace: Quality Adaptive Margin for Face Recognition", 2022,
         https://arxiv.org/abs/2204.00964. As in the authors' code, 0.001 is added to `sigma`, lengths are
-        clipped to 0.001 ... 100, and the angle with its margin to 0 ... pi.
+        clipped to 0.001 ... 100, and the angle with its margin to 0 ... pi; the batch's variance is over n, theirs
+        over n - 1, which one row does not have.
     """
     margins = margin * _quality(embeddings, concentration, norm_mean, norm_std)
 
@@ -165,7 +166,7 @@ def magface_loss(
     References:
         Meng, Zhao, Huang, Zhou, "MagFace: A Universal Representation for Face Recognition and Quality
         Assessment", 2021, https://arxiv.org/abs/2103.06627. Where the angle would pass pi, see
-        `arcface_loss`.
+        `arcface_loss`; the authors' code has ArcFace's "easy margin" by default, none beyond a right angle.
     """
     (low, high), (small, large) = lengths, margins
     xp = backend_of(embeddings)

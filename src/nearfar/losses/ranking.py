@@ -57,7 +57,8 @@ def fast_ap_loss(
         0.5
 
     References:
-        Cakir, He, Xia, Kulis, Sclaroff, "Deep Metric Learning to Rank", CVPR 2019.
+        Cakir, He, Xia, Kulis, Sclaroff, "Deep Metric Learning to Rank", CVPR 2019,
+        https://doi.org/10.1109/CVPR.2019.00196.
     """
 
     def terms(distances: Tensor, pairs: Pairs) -> Terms:

@@ -196,7 +196,8 @@ def nca_loss(
         0.313261...
 
     References:
-        Goldberger, Roweis, Hinton, Salakhutdinov, "Neighbourhood Components Analysis", 2004. The paper
+        Goldberger, Roweis, Hinton, Salakhutdinov, "Neighbourhood Components Analysis", 2004,
+        https://papers.nips.cc/paper/2004/hash/42fe880812925e520249e808937738d2-Abstract.html. The paper
         maximises the sum of these chances and names the sum of their logarithms, which is taken here, as the
         alternative.
     """

@@ -167,8 +167,8 @@ def triplet_margin_loss(
 
     References:
         Balntas, Riba, Ponsa, Mikolajczyk, "Learning local feature descriptors with triplets and shallow convolutional
-        neural networks", BMVC 2016 (swap). FaceNet (see `triplet_loss`) has squared distances:
-        `distance="squared_euclidean"`.
+        neural networks", BMVC 2016, http://www.bmva.org/bmvc/2016/papers/paper119/index.html (swap). FaceNet (see
+        `triplet_loss`) has squared distances: `distance="squared_euclidean"`.
     """
     xp = backend_of(anchors, positives, negatives)
     check_reduction(reduction)

@@ -58,7 +58,8 @@ def n_pairs_loss(
     That is log(1 + e^-2).
 
     References:
-        Sohn, "Improved Deep Metric Learning with Multi-class N-pair Loss Objective", 2016 (N-pair-mc).
+        Sohn, "Improved Deep Metric Learning with Multi-class N-pair Loss Objective", 2016,
+        https://papers.nips.cc/paper/2016/hash/6b180037abbebea991d8b1232f8a8ca9-Abstract.html (N-pair-mc).
         pytorch-metric-learning takes the first two samples of each class; TensorFlow Addons' loss of this
         name spreads the target over all positives, the anchor included.
     """
@@ -119,8 +120,9 @@ def tuplet_margin_loss(
         0.220094...
 
     References:
-        Yu, Tao, "Deep Metric Learning with Tuplet Margin Loss", ICCV 2019. The paper adds
-        `intra_pair_variance_loss`.
+        Yu, Tao, "Deep Metric Learning with Tuplet Margin Loss", ICCV 2019,
+        https://openaccess.thecvf.com/content_ICCV_2019/html/Yu_Deep_Metric_Learning_With_Tuplet_Margin_Loss_ICCV_2019_paper.html.
+        The paper adds `intra_pair_variance_loss`.
     """
 
     def terms(distances: Tensor, pairs: Pairs) -> Terms:
