@@ -104,6 +104,9 @@ def check_tfa_npairs_is_the_closed_form():
     expected = forms.npairs(hot @ hot.T, logits)
     near(tfa.losses.npairs_multilabel_loss(hot, logits), expected)
     near(tfa.losses.NpairsMultilabelLoss()(hot, logits), expected)
+    rows = [forms.npairs((hot @ hot.T)[[i]], logits[[i]]) for i in range(6)]
+    weights = np.array([1, 2, 0, 1, 0, 1])
+    near(tfa.losses.NpairsMultilabelLoss()(hot, logits, weights[:, None]), np.average(rows, weights=weights))
     if keras.backend.backend() == "tensorflow":
         import tensorflow as tf
 

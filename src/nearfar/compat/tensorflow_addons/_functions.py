@@ -1,8 +1,6 @@
 """The functions of `tfa.losses`: signatures, defaults, string keys and values of TensorFlow Addons 0.23.
 
-Put right, beyond what each docstring says: float64 embeddings work (there a TypeError), `sample_weight`
-    weighs anchors
-(there an error), labels of any integer width stay distinct, memory is O(n^2) at most (there O(n^3)).
+Put right in all of them: labels of any integer width stay distinct, memory is O(n^2) at most (there O(n^3)).
 """
 
 from collections.abc import Callable
@@ -23,6 +21,8 @@ __all__ = [
     "lifted_struct_loss",
     "npairs_loss",
     "npairs_multilabel_loss",
+    "npairs_multilabel_rows",
+    "npairs_rows",
     "register",
     "semihard",
     "triplet_hard_loss",
@@ -42,14 +42,15 @@ def triplet_semihard_loss(
     """Triplet loss with semi-hard negatives: of each positive pair the nearest negative beyond the positive.
 
     Where no negative is beyond the positive, the farthest negative; where the anchor has no negative at all,
-    itself. The mean is over all positive pairs. Put right: 0 where there is no positive pair (there NaN).
+    itself. The mean is over all positive pairs. Put right: 0 where there is no positive pair (there NaN), and
+    float64 embeddings work (there a TypeError).
 
     Args:
         y_true: `(n,)` or `(n, 1)` labels.
         y_pred: `(n, d)` embeddings, usually L2-normalised.
         margin: of the hinge.
-        distance_metric: `"L2"`, `"squared-L2"`, `"angular"` (1 - cosine), or a function of embeddings to `(n,
-            n)`.
+        distance_metric: `"L2"`, `"squared-L2"`, `"angular"` (1 - cosine), or a function of embeddings to
+            `(n, n)`.
 
     Returns:
         Scalar of the dtype of `y_pred`.
@@ -66,19 +67,19 @@ def triplet_semihard_loss(
 def triplet_hard_loss(
     y_true: Any, y_pred: Any, margin: float = 1.0, soft: bool = False, distance_metric: Distance = "L2"
 ) -> Any:
-    """Triplet loss with the farthest positive and the nearest negative of each anchor; the mean over all
-    anchors.
+    """Triplet loss with the farthest positive and the nearest negative of each anchor.
 
-    Without a positive the anchor itself stands in, without a negative the farthest row. Put right: `soft`
-    does not overflow (there infinity from a gap of 89 on).
+    Without a positive the anchor itself stands in, without a negative the farthest row; the mean is over all
+    anchors. Put right: `soft` does not overflow (there infinity from a gap of 89 on), and float64 embeddings
+    work (there a TypeError).
 
     Args:
         y_true: `(n,)` or `(n, 1)` labels.
         y_pred: `(n, d)` embeddings, usually L2-normalised.
         margin: of the hinge.
         soft: `log(1 + exp(d_ap - d_an))` in place of the hinge.
-        distance_metric: `"L2"`, `"squared-L2"`, `"angular"` (1 - cosine), or a function of embeddings to `(n,
-            n)`.
+        distance_metric: `"L2"`, `"squared-L2"`, `"angular"` (1 - cosine), or a function of embeddings to
+            `(n, n)`.
 
     Returns:
         Scalar of the dtype of `y_pred`.
@@ -93,7 +94,10 @@ def triplet_hard_loss(
 
 @register
 def lifted_struct_loss(labels: Any, embeddings: Any, margin: float = 1.0) -> Any:
-    """Lifted structure loss. Put right: 0 without positive pairs or without negatives (there NaN).
+    """Lifted structure loss.
+
+    Put right: 0 without positive pairs or without negatives, finite however far apart the rows are (there NaN
+    in both), and float64 embeddings work (there a TypeError).
 
     Args:
         labels: `(n,)` or `(n, 1)` labels.
@@ -128,10 +132,10 @@ def contrastive_loss(y_true: Any, y_pred: Any, margin: float = 1.0) -> Any:
 
 @register
 def npairs_loss(y_true: Any, y_pred: Any) -> Any:
-    """N-pairs loss of a similarity matrix: cross-entropy of each row against its class, the diagonal
-    included.
+    """N-pairs loss of a similarity matrix: cross-entropy of each row against its class, the diagonal included.
 
-    Put right: labels are compared as integers (there as floats, in which ids above 2^24 collide).
+    Put right: labels are compared as integers (there as floats, in which ids above 2^24 collide), and may be a
+    column (there NaN).
 
     Args:
         y_true: `(n,)` or `(n, 1)` labels.
@@ -140,8 +144,7 @@ def npairs_loss(y_true: Any, y_pred: Any) -> Any:
     Returns:
         Scalar.
     """
-    labels = ops.reshape(ops.convert_to_tensor(_as_labels(y_true)), (-1,))
-    return _soft_cross_entropy(ops.equal(labels[:, None], labels[None, :]), y_pred)
+    return ops.mean(npairs_rows(y_true, y_pred))
 
 
 @register
@@ -155,6 +158,17 @@ def npairs_multilabel_loss(y_true: Any, y_pred: Any) -> Any:
     Returns:
         Scalar.
     """
+    return ops.mean(npairs_multilabel_rows(y_true, y_pred))
+
+
+def npairs_rows(y_true: Any, y_pred: Any) -> Any:
+    """Each row's term of `npairs_loss`, `(n,)`."""
+    labels = ops.reshape(ops.convert_to_tensor(_as_labels(y_true)), (-1,))
+    return _soft_cross_entropy(ops.equal(labels[:, None], labels[None, :]), y_pred)
+
+
+def npairs_multilabel_rows(y_true: Any, y_pred: Any) -> Any:
+    """Each row's term of `npairs_multilabel_loss`, `(n,)`."""
     if hasattr(y_true, "dense_shape"):
         import tensorflow as tf
 
@@ -167,7 +181,7 @@ def _soft_cross_entropy(shared: Any, y_pred: Any) -> Any:
     logits = ops.convert_to_tensor(y_pred)
     shared = ops.cast(shared, logits.dtype)
     target = ops.divide_no_nan(shared, ops.sum(shared, axis=1, keepdims=True))
-    return ops.mean(ops.sum(-target * ops.log_softmax(logits, axis=1), axis=1))
+    return ops.sum(-target * ops.log_softmax(logits, axis=1), axis=1)
 
 
 def semihard(y_true: Any, y_pred: Any, *, margin: float, distance_metric: Distance, **more: Any) -> Any:

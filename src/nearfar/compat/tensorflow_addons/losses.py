@@ -1,8 +1,6 @@
 """`tfa.losses`: signatures, defaults, string keys and values of TensorFlow Addons 0.23.
 
-Put right, beyond what each docstring says: float64 embeddings work (there a TypeError), `sample_weight`
-    weighs anchors
-(there an error), labels of any integer width stay distinct, memory is O(n^2) at most (there O(n^3)).
+Put right in all of them: labels of any integer width stay distinct, memory is O(n^2) at most (there O(n^3)).
 """
 
 from collections.abc import Callable
@@ -18,6 +16,8 @@ from ._functions import (
     lifted_struct_loss,
     npairs_loss,
     npairs_multilabel_loss,
+    npairs_multilabel_rows,
+    npairs_rows,
     register,
     semihard,
     triplet_hard_loss,
@@ -99,9 +99,8 @@ class _BatchLoss(keras.losses.Loss):
 class TripletSemiHardLoss(_BatchLoss):
     """`triplet_semihard_loss` as a Keras loss.
 
-    Put right: `reduction="sum"` sums (there every reduction was ignored); every other one gives the mean over
-        positive
-    pairs.
+    Put right: `sample_weight` weighs anchors (there an error), and `reduction="sum"` sums (there every reduction
+    was ignored); every other one gives the mean over positive pairs.
 
     Args:
         margin: of the hinge.
@@ -122,8 +121,8 @@ class TripletSemiHardLoss(_BatchLoss):
 class TripletHardLoss(_BatchLoss):
     """`triplet_hard_loss` as a Keras loss.
 
-    Put right: `reduction="sum"` sums (there every reduction was ignored); every other one gives the mean over
-        anchors.
+    Put right: `sample_weight` weighs anchors (there an error), and `reduction="sum"` sums (there every reduction
+    was ignored); every other one gives the mean over anchors.
 
     Args:
         margin: of the hinge.
@@ -150,8 +149,8 @@ class TripletHardLoss(_BatchLoss):
 class LiftedStructLoss(_BatchLoss):
     """`lifted_struct_loss` as a Keras loss.
 
-    Put right: `reduction="sum"` sums (there every reduction was ignored); every other one gives the mean over
-        pairs.
+    Put right: `sample_weight` weighs anchors (there an error), and `reduction="sum"` sums (there every reduction
+    was ignored); every other one gives the mean over pairs.
 
     Args:
         margin: in units of the Euclidean distance.
@@ -168,6 +167,8 @@ class LiftedStructLoss(_BatchLoss):
 @register
 class ContrastiveLoss(keras.losses.Loss):
     """`contrastive_loss` as a Keras loss: y = 1 for the same class, and `y_pred` are distances.
+
+    As every loss of Keras 3 it is computed in `keras.config.floatx()`.
 
     Args:
         margin: negatives farther than this are left alone.
@@ -193,11 +194,20 @@ class ContrastiveLoss(keras.losses.Loss):
 class _MatrixLoss(keras.losses.Loss):
     """A loss of a similarity matrix; labels stay as they are."""
 
+    _rows: Callable[..., Any]
+
     def __call__(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> Any:
-        """The loss. It has no terms that weights could belong to."""
+        """The mean over rows; a sample of weight 2 is a row that counts twice."""
+        values = self.call(y_true, y_pred)
+        weights: Any = keras.ops.ones_like(values)
         if sample_weight is not None:
-            raise ValueError(f"{self.name} came with sample_weight; expected none, since it is one mean.")
-        return _per_replica(self.call(y_true, y_pred))
+            weights = keras.ops.reshape(keras.ops.cast(sample_weight, values.dtype), (-1,))
+        total: Any = keras.ops.sum(weights * values)
+        return _per_replica(keras.ops.divide_no_nan(total, keras.ops.sum(weights)))
+
+    def call(self, y_true: Any, y_pred: Any) -> Any:
+        """`(n,)` values, one a row."""
+        return type(self)._rows(y_true, y_pred)
 
     def get_config(self) -> dict[str, Any]:
         """What makes a loss like this."""
@@ -213,29 +223,29 @@ class _MatrixLoss(keras.losses.Loss):
 class NpairsLoss(_MatrixLoss):
     """`npairs_loss` as a Keras loss.
 
+    Put right: `sample_weight` weighs rows (there an error).
+
     Args:
         name: of the loss.
     """
 
+    _rows = staticmethod(npairs_rows)
+
     def __init__(self, name: str | None = "npairs_loss"):
         super().__init__(name=name)
-
-    def call(self, y_true: Any, y_pred: Any) -> Any:
-        """The loss of labels and similarities."""
-        return npairs_loss(y_true, y_pred)
 
 
 @register
 class NpairsMultilabelLoss(_MatrixLoss):
     """`npairs_multilabel_loss` as a Keras loss.
 
+    Put right: `sample_weight` weighs rows (there an error).
+
     Args:
         name: of the loss.
     """
 
+    _rows = staticmethod(npairs_multilabel_rows)
+
     def __init__(self, name: str | None = "npairs_multilabel_loss"):
         super().__init__(name=name)
-
-    def call(self, y_true: Any, y_pred: Any) -> Any:
-        """The loss of multi-hot labels and similarities."""
-        return npairs_multilabel_loss(y_true, y_pred)
