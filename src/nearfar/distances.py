@@ -49,15 +49,15 @@ def pairwise(x: Tensor, y: Tensor | None = None, distance: str | Callable = "euc
         >>> pairwise(np.array([[0.0, 0.0]]), np.array([[3.0, 4.0], [0.0, 0.0]]))
         array([[5., 0.]])
     """
-    y = x if y is None else y
-    xp = backend_of(x, y)
-    if len(x.shape) != 2 or len(y.shape) != 2 or x.shape[1] != y.shape[1]:
+    other: Tensor = x if y is None else y
+    xp = backend_of(x, other)
+    if len(x.shape) != 2 or len(other.shape) != 2 or x.shape[1] != other.shape[1]:
         raise ValueError(
-            f"x has shape {tuple(x.shape)} and y {tuple(y.shape)}; expected (a, d) and (r, d) with the same d."
+            f"x has shape {tuple(x.shape)} and y {tuple(other.shape)}; expected (a, d) and (r, d) with the same d."
         )
     kind = resolve(distance)
     left = xp.asfloat(x)
-    return kind.compare(xp, *kind.prepare(xp, left, left if x is y else xp.asfloat(y)))
+    return kind.compare(xp, *kind.prepare(xp, left, left if x is other else xp.asfloat(other)))
 
 
 def resolve(distance: str | Callable) -> Distance:

@@ -179,8 +179,8 @@ def _by_positive(
     operands = (distances, positives, negatives, pairs.positive, pairs.negative, num_positives)
     if xp.readable(distances):
         most = int(most)
-        use_sorting = by_sorting is not None and most > _MOST_PASSES
-        return num_positives, *(by_sorting if use_sorting else passes)(*operands)
+        run = passes if by_sorting is None or most <= _MOST_PASSES else by_sorting
+        return num_positives, *run(*operands)
     many, most = most > _MOST_PASSES, None
     return num_positives, *(
         passes(*operands) if by_sorting is None else xp.cond(many, by_sorting, passes, *operands)

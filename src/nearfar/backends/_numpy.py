@@ -4,7 +4,7 @@ from contextlib import nullcontext
 from typing import Any
 
 import numpy as np
-from numpy import abs, arccos, concatenate, cos, exp, log, matrix_transpose, minimum, reshape, sign, where  # noqa: F401
+from numpy import abs, concatenate, cos, exp, log, matrix_transpose, minimum, reshape, sign, where  # noqa: F401
 
 name = "numpy"
 
@@ -130,7 +130,7 @@ def cumulative_sum(x):
     return np.cumsum(x, axis=1)
 
 
-def searchsorted(rows, values, *, side="left"):
+def searchsorted(rows, values, *, side: Any = "left"):
     found = [np.searchsorted(row, value, side=side) for row, value in zip(rows, values, strict=True)]
     return np.stack(found) if found else np.zeros(values.shape, int)
 

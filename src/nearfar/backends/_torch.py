@@ -239,7 +239,7 @@ class _SumRows(torch.autograd.Function):
     @staticmethod
     def forward(ctx, function, num_rows, block, *tensors):
         needed = [i for i, need in enumerate(ctx.needs_input_grad[3:]) if need]
-        sums, grads = None, {}
+        sums, grads = [], {}
         for start in range(0, len(tensors[0]), block):
             inputs = [x.detach()[start : start + block] for x in tensors[:num_rows]]
             inputs += [x.detach() for x in tensors[num_rows:]]
@@ -247,9 +247,7 @@ class _SumRows(torch.autograd.Function):
                 inputs[i].requires_grad_()
             with torch.enable_grad():
                 terms = [term.sum() for term in function(*inputs)]
-            sums = [
-                term.detach() if sums is None else sums[t] + term.detach() for t, term in enumerate(terms)
-            ]
+            sums = [sums[t] + term.detach() if sums else term.detach() for t, term in enumerate(terms)]
             live = [t for t, term in enumerate(terms) if term.requires_grad] if needed else []
             for t in live:
                 found = torch.autograd.grad(

@@ -1,9 +1,12 @@
 """Blocks of rows in TensorFlow: loops whose backward pass runs each block again."""
 
+from typing import Any
+
 import tensorflow as tf
 
 
 def shape(x):
+    """As in the contract."""
     known = x.shape.as_list()
     if None not in known:
         return tuple(known)
@@ -71,14 +74,14 @@ def _backward(function, inputs, num_rows, live, block, summed, upstream):
     whole, cut, rest = _blocks(inputs, num_rows, block)
     of_rows, of_shared = [i for i in live if i < num_rows], [i for i in live if i >= num_rows]
 
-    def gradients(pieces, outer_of):
+    def gradients(pieces, outer_of) -> dict[int, Any]:
         with tf.GradientTape() as tape:
             tape.watch([pieces[i] for i in live])
             terms = function(*pieces)
         outer = [
             tf.fill(tf.shape(x), u) if summed else outer_of(u) for x, u in zip(terms, upstream, strict=True)
         ]
-        found = tape.gradient(terms, [pieces[i] for i in live], outer, unconnected_gradients="zero")
+        found = tape.gradient(terms, [pieces[i] for i in live], outer, tf.UnconnectedGradients.ZERO)
         return dict(zip(live, found, strict=True))
 
     last = gradients(rest, lambda u: u[whole * block :])
