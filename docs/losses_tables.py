@@ -187,8 +187,8 @@ def trained(entries: list[Entry]) -> str:
         lines.append(f"| {name} | {' | '.join(_cells(runs[name]))} | | |")
     reasons = []
     for entry in entries:
-        own, peer = runs[entry.name], runs.get(f"peer:{entry.name}")
-        cells = [*_cells(own), *(_cells(peer) if peer else ("", ""))]
+        own, peer = (runs.get(name, {}) for name in (entry.name, f"peer:{entry.name}"))
+        cells = [cell for one in (own, peer) for cell in (_cells(one) if one else ("", ""))]
         lines.append(f"| `{entry.name}` | {' | '.join(cells)} |")
         failed = peer and not _values(peer, "map_at_r")
         if peer and (failed or _apart(own, peer)):

@@ -82,6 +82,10 @@ def test_cells_are_mean_and_standard_deviation_in_percent(results):
     assert "No loss is over two standard deviations" in text
 
 
+def test_a_loss_that_has_not_been_run_has_an_empty_row(results):
+    assert "| `circle_loss` |  |  |  |  |" in results({}, {})
+
+
 def test_a_difference_over_two_deviations_wants_a_reason(results, monkeypatch):
     far = by_seed(0.5, 0.52, 0.54), by_seed(0.6, 0.61, 0.62)
     monkeypatch.setattr(losses_tables, "WHY", {})
