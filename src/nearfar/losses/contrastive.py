@@ -135,7 +135,8 @@ def pair_contrastive_loss(
 
     References:
         Hadsell, Chopra, LeCun, "Dimensionality Reduction by Learning an Invariant Mapping", 2006,
-        https://doi.org/10.1109/CVPR.2006.100 (with the opposite polarity of Y).
+        https://doi.org/10.1109/CVPR.2006.100 (with the opposite polarity of Y). `"of_square"` is a form that texts quote;
+        no paper is claimed for it.
     """
     xp = backend_of(lefts, rights, same)
     check_reduction(reduction)
