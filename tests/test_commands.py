@@ -157,8 +157,12 @@ def test_verify_two_images(folder, test_part):
         (("evaluate", "first", "first"), "named twice"),
         (("evaluate", "first", "--ks", "one"), "expected numbers such as 1,5,10"),
         (("evaluate", "first", "--split", "train", "--limit", "1"), "--limit is 1"),
+        (("evaluate", "first", "--far", "0.1,2"), "--far is 0.1,2; expected rates"),
         (("search", "first"), "QUERY"),
-        (("search", "first", "missing.png"), "missing.png does not exist"),
+        (
+            ("search", "first", "missing.png"),
+            "missing.png does not exist; expected an image, a folder of images",
+        ),
         (("search", "first", "photos/0.png", "-k", "0"), "-k is 0"),
         (("search", "first", "photos/0.png", "--index", "photos"), "index.json is missing"),
         (("verify", "first", "photos/0.png", "photos"), "photos holds 3 samples; expected one"),

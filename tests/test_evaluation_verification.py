@@ -75,8 +75,9 @@ def test_equal_error_rate_by_hand():
 
 
 def plain_folds(distances, same, folds, far):
-    """Accuracy, VAL and FAR of each fold, by trying every threshold between two training distances."""
-    accuracy, val, measured = [], [], []
+    """Accuracy, VAL and FAR of each fold, by trying every threshold between two training distances; and the
+    balanced accuracy of all."""
+    accuracy, val, measured, right_of_kind = [], [], [], np.zeros(2)
     for fold in np.unique(folds):
         train, test = folds != fold, folds == fold
         values = np.unique(distances[train])
@@ -84,10 +85,16 @@ def plain_folds(distances, same, folds, far):
         right = [((distances[train] <= t) == same[train]).sum() for t in tries]
         best = tries[int(np.argmax(right))]
         accuracy.append(((distances[test] <= best) == same[test]).mean())
+        kinds = same[train], ~same[train]
+        shares = [
+            (distances[train] <= t)[kinds[0]].mean() + (distances[train] > t)[kinds[1]].mean() for t in tries
+        ]
+        even = distances[test] <= tries[int(np.argmax(np.round(shares, 12)))]
+        right_of_kind += even[same[test]].sum(), (~even[~same[test]]).sum()
         allowed = [t for t in tries if (distances[train & ~same] <= t).mean() <= far]
         val.append((distances[test & same] <= max(allowed)).mean())
         measured.append((distances[test & ~same] <= max(allowed)).mean())
-    return accuracy, val, measured
+    return accuracy, val, measured, (right_of_kind / [same.sum(), (~same).sum()]).mean()
 
 
 @pytest.mark.parametrize("tied", [False, True])
@@ -96,9 +103,10 @@ def test_folds_are_the_loop(tied, random):
     folds = random.integers(0, 7, 400)
     result = verification(rows, pairs=given, folds=folds, far=(0.1,))
     distances = np.sqrt(((rows[given[0]] - rows[given[1]]) ** 2).sum(axis=1))
-    accuracy, val, measured = plain_folds(distances, given[2], folds, 0.1)
+    accuracy, val, measured, balanced = plain_folds(distances, given[2], folds, 0.1)
     np.testing.assert_allclose(result.fold_accuracies, accuracy)
     assert result.accuracy == pytest.approx(np.mean(accuracy))
+    assert result.balanced_accuracy == pytest.approx(balanced)
     assert result.accuracy_std == pytest.approx(np.std(accuracy, ddof=1))
     assert result.accuracy_stderr == pytest.approx(np.std(accuracy, ddof=1) / math.sqrt(7))
     assert result.val_at_far[0.1]["val"] == pytest.approx(np.mean(val))

@@ -59,6 +59,16 @@ def main(argv: list[str]) -> int | None:
     given = parser.parse_args(argv)
     if given.limit < 2:
         raise UsageError(f"--limit is {given.limit}; expected 2 or more.")
+    if min(given.ks) < 1:
+        raise UsageError(f"--ks names {min(given.ks)}; expected numbers of 1 or more.")
+    if any(not 0 <= rate <= 1 for rate in given.far):
+        raise UsageError(
+            f"--far is {','.join(f'{rate:g}' for rate in given.far)}; expected rates from 0 to 1."
+        )
+    if not 0 < given.confidence < 1:
+        raise UsageError(
+            f"--confidence is {given.confidence:g}; expected a share between 0 and 1, such as 0.95."
+        )
     if len(set(given.runs)) < len(given.runs):
         raise UsageError("a run is named twice; name each once.")
     names = [Path(run).name for run in given.runs]
@@ -177,6 +187,9 @@ def _table(one: Measured, report: dict[str, Any], intervals: dict[str, tuple[flo
         lines.append(f"{name:<22}{value:>9.4f}   [{low:.4f}, {high:.4f}]")
     lines.append(f"{'accuracy':<22}{pairs['accuracy']:>9.4f}   standard error {pairs['accuracy_stderr']:.4f}")
     lines.append(f"{'balanced_accuracy':<22}{pairs['balanced_accuracy']:>9.4f}")
+    for far, held in pairs["val_at_far"].items():
+        note = f"standard deviation {held['val_std']:.4f}, measured FAR {held['far']:.4g}, of held-out folds"
+        lines.append(f"{f'val_at_far_{far:g}':<22}{held['val']:>9.4f}   {note}")
     for far, threshold in pairs["threshold_at_far"].items():
         seen = "   below what the pairs show" if far in pairs["unresolved_far"] else ""
         lines.append(f"{f'threshold_at_far_{far:g}':<22}{threshold:>9.4f}{seen}")

@@ -17,6 +17,7 @@ KINDS = (
     "a built-in set (glyphs, digits), a folder of IDX files, a folder of class folders of images, .npz, "
     ".csv, .tsv or .parquet"
 )
+_ANY = f"an image, a folder of images, {KINDS}"  # where no labels are needed
 _TABLES = (".csv", ".tsv", ".csv.gz", ".tsv.gz", ".parquet", ".pq")
 _FRACTION = 0.3
 
@@ -162,7 +163,7 @@ def _find(
     path = Path(source).expanduser()
     try:
         if not path.exists():
-            raise DataError(f"{source} does not exist; expected {KINDS}.")
+            raise DataError(f"{source} does not exist; expected {KINDS if labelled else _ANY}.")
         if path.is_dir():
             return _find_in_folder(path, like, skip_unreadable, cache_bytes, labelled)
         if path.suffix.lower() == ".npz":
@@ -174,7 +175,7 @@ def _find(
             return folders.read_unlabelled(path, like, skip_unreadable, cache_bytes)
     except OSError as error:
         raise DataError(f"{source} cannot be read: {error.strerror or error}.") from None
-    raise DataError(f"{source} is no known kind of data; expected {KINDS}.")
+    raise DataError(f"{source} is no known kind of data; expected {KINDS if labelled else _ANY}.")
 
 
 def _find_in_folder(
