@@ -75,7 +75,9 @@ def found(tmp_path_factory, script, processes=1, *arguments, ranks=True, **setti
         folder.mkdir()
     except FileExistsError:
         return _theirs(folder, outs)
-    meeting = f"127.0.0.1:{free_port()}" if script.startswith("jax") else str(folder / "store")
+    addresses = [f"127.0.0.1:{free_port()}" for _ in range(processes)]
+    meetings = {"jax_processes.py": addresses[0], "tensorflow_processes.py": ",".join(addresses)}
+    meeting = meetings.get(script, folder / "store")
     commands = [
         [sys.executable, WORKERS / script, *([rank, processes, meeting] if ranks else []), out, *arguments]
         for rank, out in enumerate(outs)

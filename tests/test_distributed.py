@@ -121,3 +121,12 @@ def test_two_jax_processes_gather_each_row_once(tmp_path_factory):
         lengths, widths, missing = of["said"]
         assert ("indices; expected one a row" if rank else "process 1 refused its part") in lengths
         assert "expected one width and type" in widths and "1 of 12 samples are on no process" in missing
+
+
+@pytest.mark.slow
+def test_two_tensorflow_processes_have_the_loss_of_one(tmp_path_factory):
+    need("tensorflow")
+    for results in found(tmp_path_factory, "tensorflow_processes.py", 2):
+        assert len(results) == 3
+        for run, errors in results.items():
+            assert len(errors) > 1 and max(errors.values()) < 1e-9, (run, errors)
