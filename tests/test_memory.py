@@ -123,6 +123,18 @@ def test_a_torch_checkpoint_goes_on_where_it_stopped():
     assert all(torch.equal(a, b) for a, b in zip(loaded, state, strict=True))
 
 
+def test_a_jax_checkpoint_goes_on_where_it_stopped():
+    jnp = pytest.importorskip("jax.numpy")
+    serialization = pytest.importorskip("flax.serialization")
+    start = state = memory.init(SIZE, DIMENSION, like=jnp.zeros(1))
+    for x, labels in batches(2, np.float32):
+        state = memory.update(state, jnp.asarray(x), jnp.asarray(labels))
+    loaded = serialization.from_bytes(start, serialization.to_bytes(state))
+    assert isinstance(loaded, memory.Memory)
+    for a, b in zip(loaded, state, strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
 def test_a_batch_larger_than_the_memory_fits():
     x, labels = np.arange(8.0)[:, None], np.arange(8)
     state = memory.update(memory.init(3, 1), x, labels)
