@@ -73,6 +73,7 @@ def plot(comparison: "Comparison", path: str | os.PathLike[str], dpi: int) -> No
         differences.set_xlabel(f"difference from {base}")
         for axes in (values, differences):
             axes.grid(axis="x")
+            axes.locator_params(axis="x", nbins=6)  # more labels would touch
         values.legend(loc="best", fontsize=9)
 
 
