@@ -5,6 +5,10 @@ The closed forms were compared with the real TensorFlow Addons 0.23.0 on TensorF
 structure, both N-pairs and contrastive, on all nine batches. Values differ by 3e-6 at most and gradients were finite,
 except where the library gives NaN (no positive pair; for lifted structure also one class only) or infinity (soft
 margin of a gap above 88): there the closed forms say 0 and the finite value.
+
+The drop-ins were compared with it too, on thirteen batches more (six random; no negatives, no positives, classes of one,
+equal rows, integers with ties, rows far apart, all rows equal): 362 values within 4e-7 but for those NaN and infinities
+and `reduction="sum"`, and gradients within 1e-3 of the largest but for exact ties, whose slope it shares out.
 """
 
 import keras_checks
