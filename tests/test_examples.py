@@ -48,6 +48,14 @@ def test_contrastive_pairs():
     assert number(out, "precision@1 of the hidden layer") > 0.85
 
 
+def test_contrastive_keras():
+    # one backend here, and the other two in test_sampling; tests/keras_checks has these losses on all three
+    need("jax", "keras", "sklearn")
+    out = run("contrastive_keras.py", KERAS_BACKEND="jax")
+    assert number(out, "classification accuracy") > 0.8
+    assert number(out, "precision@1 of the hidden layer") > 0.85
+
+
 def test_explicit_triplets():
     out = run("explicit_triplets.py")
     assert len(set(re.findall(r"\d\.\d{4}", out))) == 1  # one value in every framework
@@ -78,9 +86,10 @@ def test_semihard_jax():
     assert number(out, "MAP@R") > 0.6
 
 
-def test_sampling():
-    need("torch", "sklearn")
-    out = run("sampling.py", "--rounds", "2")
+@pytest.mark.parametrize("backend", [name for name in keras_checks.BACKENDS if name != "jax"])
+def test_sampling(backend):
+    need("sklearn")
+    out = run("sampling.py", "--rounds", "2", KERAS_BACKEND=backend)
     assert number(out, "ten folds: accuracy") > 0.8
     assert number(out, "AUC") > 0.85
 
