@@ -2,6 +2,7 @@
 
 import io
 
+import keras_checks
 import numpy as np
 import pytest
 
@@ -133,6 +134,14 @@ def test_a_jax_checkpoint_goes_on_where_it_stopped():
     assert isinstance(loaded, memory.Memory)
     for a, b in zip(loaded, state, strict=True):
         np.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("check", keras_checks.names("memory"))
+@pytest.mark.parametrize("backend", keras_checks.BACKENDS)
+def test_keras(backend, check):
+    failure = keras_checks.results(backend)[check]
+    assert not failure, failure
 
 
 def test_a_batch_larger_than_the_memory_fits():
