@@ -85,11 +85,11 @@ export class Details {
   private neighbor({ item, distance, right }: Neighbor): HTMLElement {
     const name = this.name(item);
     const far = distance.toPrecision(3);
-    const label = `${name}, ${right ? "same class" : "another class"}, distance ${far}`;
+    const verdict = `, ${right ? "same class" : "another class"}, distance `;
     const button = h(
       "button",
       {
-        type: "button", class: right ? "right" : "wrong", "aria-label": label, title: label, "data-item": item,
+        type: "button", class: right ? "right" : "wrong", title: name + verdict + far, "data-item": item,
         click: () => {
           this.store.set({ focus: item });
           this.map.reveal(item);
@@ -98,7 +98,8 @@ export class Details {
         mouseleave: () => this.store.set({ hover: null }),
       },
       this.picture(item, 44),
-      h("span", { class: "name" }, h("span", { class: "mark" }, right ? "✓" : "✗"), name),
+      h("span", { class: "name" }, h("span", { class: "mark", "aria-hidden": "true" }, right ? "✓" : "✗"), name),
+      h("span", { class: "aside" }, verdict),
       h("span", { class: "far" }, far),
     );
     return h("li", {}, button);

@@ -130,8 +130,10 @@ def _draw(
                 markeredgewidth=2,
                 color=color,
             )
+            # below where another curve is above, whose point the number would cover
+            covered = any(other[best] > values[best] for other in curves.values())
             axes.annotate(
-                f"{values[best]:.3f}", (epochs[best], values[best]), (0, 9), textcoords="offset points",
+                f"{values[best]:.3f}", (epochs[best], values[best]), (0, -17 if covered else 9), textcoords="offset points",
                 ha="center", fontsize=9, color=FAINT, fontweight="bold",
             )  # fmt: skip
     axes.margins(x=0.06, y=0.14)
