@@ -49,7 +49,7 @@ def test_contrastive_pairs():
 
 
 def test_contrastive_keras():
-    # one backend here, and the other two in test_sampling; tests/keras_checks has these losses on all three
+    # on one backend, to save time; tests/keras_checks has this loss on all three
     need("jax", "keras", "sklearn")
     out = run("contrastive_keras.py", KERAS_BACKEND="jax")
     assert number(out, "classification accuracy") > 0.8
