@@ -2,6 +2,7 @@
 
     python benchmarks/catalogue.py --processes 2         # goes on where it stopped; writes docs/losses.json
     python benchmarks/catalogue.py --losses arcface_loss,peer:arcface_loss --seeds 1 --out /tmp/try.json
+    python benchmarks/catalogue.py --whole --losses arcface_loss,p2sgrad_loss    # as `nearfar train glyphs` has them
 
 All runs have the same network, batches, steps, augmentation and optimiser; a seed gives each the same weights and the
 same batches to start from. Each loss has its own defaults, as `nearfar train glyphs --loss NAME` and the peer's
@@ -13,7 +14,9 @@ import argparse
 import json
 import os
 import platform
+import tempfile
 import time
+from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from datetime import date
 from importlib import metadata
@@ -129,7 +132,8 @@ def measured(name: str, seed: int, steps: int, instead: dict[str, Any]) -> dict[
     data = load_data(config)
     rows = np.arange(len(data.train))
     if own == RAW:
-        return scores(retrieval(raw_inputs(data, np.arange(len(data.test)), seed=seed), data.test.labels))
+        inputs = raw_inputs(data, np.arange(len(data.test)), seed=seed)
+        return scores(retrieval(inputs, data.test.labels).to_dict())
     config = defaults.resolve(config, data, data.train.labels, "torch")
     keras.utils.set_random_seed(seed)
     layer = peer_layer(own, int(data.train.labels.max()) + 1, 128) if name.startswith(PEER) else None
@@ -141,18 +145,27 @@ def measured(name: str, seed: int, steps: int, instead: dict[str, Any]) -> dict[
         learner.fit(batches, epochs=1, verbose=silent)
     seconds = time.process_time() - begun
     x = embed(learner.network, data.test)
-    return scores(retrieval(x, data.test.labels)) | {"seconds": round(seconds, 2)}
+    return scores(retrieval(x, data.test.labels).to_dict()) | {"seconds": round(seconds, 2)}
 
 
-def scores(found: Any) -> dict[str, float]:
+def whole(name: str) -> dict[str, float]:
+    """The two figures of `nearfar train glyphs --backend torch --loss NAME`."""
+    from nearfar.training import TrainConfig, train
+
+    with tempfile.TemporaryDirectory() as folder:
+        config = TrainConfig(data="glyphs", backend="torch", loss=name, out=f"{folder}/run")
+        return scores(train(config, say=lambda line: None).report["trained"]["retrieval"])
+
+
+def scores(found: dict[str, Any]) -> dict[str, float]:
     """The two figures, to five digits."""
-    return {name: round(float(getattr(found, name)), 5) for name in ("precision_at_1", "map_at_r")}
+    return {name: round(float(found[name]), 5) for name in ("precision_at_1", "map_at_r")}
 
 
-def attempt(name: str, seed: int, steps: int, instead: dict[str, Any]) -> dict[str, Any]:
-    """As `measured`; an error is part of the result."""
+def attempt(run: Callable[..., dict[str, float]], *arguments: Any) -> dict[str, Any]:
+    """What a run gives; an error is part of the result."""
     try:
-        return measured(name, seed, steps, instead)
+        return run(*arguments)
     except Exception as error:
         return {"error": f"{type(error).__name__}: {str(error).splitlines()[0][:200]}"}
 
@@ -195,6 +208,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--steps", type=int, default=STEPS)
     parser.add_argument("--processes", type=int, default=1)
+    parser.add_argument("--whole", action="store_true", help="the budget of nearfar train, one run of a loss")
     parser.add_argument("--at-most", type=int, default=10**9, help="stop after so many runs")
     parser.add_argument("--instead", default="{}", help="other fields of TrainConfig in JSON, for trials")
     parser.add_argument("--out", type=Path, default=OUT)
@@ -205,21 +219,34 @@ def main() -> None:
     if not options.losses:
         for name in losses.__all__:
             names += [name, PEER + name] if name in PEERS else [name]
-    found = json.loads(options.out.read_text()) if options.out.exists() else {"runs": {}}
-    runs = found["runs"]
-    todo = [(name, seed) for seed in range(options.seeds) for name in names]
-    todo = [(name, seed) for name, seed in todo if str(seed) not in runs.get(name, {})][: options.at_most]
-    if todo:
-        found["about"] = about(options.steps)
+    found = {"runs": {}, "longer": {}} | (json.loads(options.out.read_text()) if options.out.exists() else {})
+    instead = json.loads(options.instead)
+
+    def keep(name: str, seed: int, result: dict[str, Any]) -> None:
+        if options.whole:
+            found["longer"][name] = result
+        else:
+            found["runs"].setdefault(name, {})[str(seed)] = result
+        write(options.out, found)
+
+    if options.whole:
+        missing = [name for name in names if name in losses.__all__ and name not in found["longer"]]
+        jobs = {(name, 0): (whole, name) for name in missing}
+    else:
+        jobs = {
+            (name, seed): (measured, name, seed, options.steps, instead)
+            for seed in range(options.seeds)
+            for name in names
+            if str(seed) not in found["runs"].get(name, {})
+        }
+        found["about"] = about(options.steps) if jobs else found["about"]
     with ProcessPoolExecutor(options.processes, initializer=start) as pool:
-        instead = json.loads(options.instead)
-        waiting = {pool.submit(attempt, *one, options.steps, instead): one for one in todo}
+        some = list(jobs.items())[: options.at_most]
+        waiting = {pool.submit(attempt, *call): one for one, call in some}
         for done in as_completed(waiting):
-            name, seed = waiting[done]
-            runs.setdefault(name, {})[str(seed)] = done.result()
-            write(options.out, found)
-            print(f"{name} {seed}: {done.result()}", flush=True)
-    print(f"{len(todo)} runs done.", flush=True)
+            keep(*waiting[done], done.result())
+            print(*waiting[done], done.result(), flush=True)
+    print(f"{len(some)} runs done.", flush=True)
 
 
 if __name__ == "__main__":

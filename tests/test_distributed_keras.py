@@ -132,6 +132,17 @@ def test_torch_wants_a_process_for_each_gpu(monkeypatch):
         pass
 
 
+def test_torchrun_without_distributed_is_refused(monkeypatch):
+    pytest.importorskip("torch")
+    from nearfar.training import ConfigError
+    from nearfar.training.devices import all_devices
+
+    monkeypatch.setenv("RANK", "1")
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    with pytest.raises(ConfigError, match="without --distributed"), all_devices(False, "torch", print):
+        pass
+
+
 def test_train_refuses_what_it_cannot_divide(tmp_path):
     need("jax", "keras", "sklearn", "jsonargparse", "matplotlib", "pyarrow")
     with pytest.raises(AssertionError, match="a batch of 12 samples cannot be divided over 8 devices"):

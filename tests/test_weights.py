@@ -107,3 +107,17 @@ def test_a_weight_of_zero_has_a_finite_gradient(differentiable, name):
         lambda x, labels, *more: function(x, labels, constant, *more), X, LABELS, *learnt.values()
     )
     assert all(np.isfinite(gradient).all() for gradient in gradients)
+
+
+def test_weights_that_sum_to_one_keep_vicreg_finite(framework):
+    x, y = np.random.default_rng(4).normal(size=(2, 100, 3)).astype(np.float32)
+    value = framework(
+        lambda x, y, w: losses.vicreg_loss(x, y, weights=w), x, y, np.full(100, 0.01, np.float32)
+    )
+    expected = 25 * ((x - y) ** 2).mean()
+    for z in (x, y):  # divided by 1, as the docstring says: covariances over n
+        covariances = np.cov(z.T, bias=True)
+        spread = np.sqrt(np.diag(covariances) + 1e-4)
+        expected += 25 * np.maximum(0, 1 - spread).mean()
+        expected += (covariances**2).sum(where=~np.eye(3, dtype=bool)) / 3
+    np.testing.assert_allclose(value, expected, rtol=1e-5)

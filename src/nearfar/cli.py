@@ -30,9 +30,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns:
         The exit code.
     """
-    os.environ.setdefault(
-        "TF_CPP_MIN_LOG_LEVEL", "3"
-    )  # Keras imports TensorFlow where it is, which talks at length
+    # Keras imports TensorFlow where it is, which talks at length
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     arguments = list(sys.argv[1:] if argv is None else argv)
     names = _names()
     if not arguments or arguments[0] in ("-h", "--help"):

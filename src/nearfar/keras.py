@@ -91,14 +91,18 @@ class KerasLoss(keras.losses.Loss):
         with sharded() if self._distributed else nullcontext():
             value = self._reduced(y_true, y_pred, sample_weight)
         whole = "mean" in self.reduction or (self._distributed and self.reduction == "sum")
-        return _per_replica(value) if whole else value
+        return share_of_replica(value) if whole else value
 
     def _reduced(self, y_true: Any, y_pred: Any, sample_weight: Any) -> Any:
         if sample_weight is None:
             return self._value(y_true, y_pred, self.reduction)
         if "weights" in self._loss.tensors:
-            weights = keras.ops.reshape(keras.ops.convert_to_tensor(sample_weight), (-1,))
+            weights: Any = keras.ops.reshape(keras.ops.convert_to_tensor(sample_weight), (-1,))
+            if self._interleaved(y_pred) and weights.shape[0] == y_pred.shape[0]:
+                weights = weights[:: self._count]
             return self._value(y_true, y_pred, self.reduction, weights=weights)
+        if "reduction" not in self._loss.options:
+            raise ValueError(f"{self._loss.name} is one number for the batch; leave sample_weight out.")
         return self._weighted(self._value(y_true, y_pred, "none"), sample_weight)
 
     def call(self, y_true: Any, y_pred: Any) -> Any:
@@ -124,15 +128,25 @@ class KerasLoss(keras.losses.Loss):
     def _floats(self, x: Any) -> Any:
         return keras.ops.convert_to_tensor(x, dtype=self._cast)
 
+    @property
+    def _count(self) -> int:
+        """Tables of rows that the loss takes."""
+        return sum(name not in ("same", "labels") for name in self._loss.inputs)
+
+    def _interleaved(self, y_pred: Any) -> bool:
+        """Whether explicit pairs or triplets are rows one after the other."""
+        given = not isinstance(y_pred, (list, tuple)) and len(y_pred.shape) == 2
+        return given and self._loss.inputs != ("embeddings", "labels")
+
     def _tuples(self, y_true: Any, y_pred: Any) -> list[Any]:
         """Explicit pairs and triplets: (n, k, d), rows laid out one after the other, or k tensors."""
         names = [name for name in self._loss.inputs if name != "same"]
-        count, same = len(names), "same" in self._loss.inputs
+        count, same = self._count, "same" in self._loss.inputs
         if isinstance(y_pred, (list, tuple)):
             parts = [self._floats(x) for x in y_pred]
         else:
             x = self._floats(y_pred)
-            interleaved = len(x.shape) == 2
+            interleaved = self._interleaved(x)
             parts = [x[i::count] if interleaved else x[:, i] for i in range(count)]
             if same and interleaved:
                 y_true = _as_labels(y_true)
@@ -216,7 +230,7 @@ def _only_shapes() -> bool:
         return scope.original_scope is not None
 
 
-def _per_replica(value: Any) -> Any:
+def share_of_replica(value: Any) -> Any:
     """Keras adds the replicas' losses, so that each has its share of what is of all."""
     if keras.backend.backend() != "tensorflow":
         return value

@@ -182,6 +182,8 @@ def check_tfa_weights_and_reductions():
         tfa.losses.LiftedStructLoss(),
     ):
         near(loss(LABELS, X, sample_weight=np.full(10, 2.0)), numpy(loss(LABELS, X)))
+    similarities = X @ X.T
+    near(tfa.losses.NpairsLoss()(LABELS, similarities, 0.5), tfa.losses.npairs_loss(LABELS, similarities))
     loss, weights = tfa.losses.LiftedStructLoss(reduction="sum"), np.arange(10) % 2
     near(loss(LABELS, X, weights) + loss(LABELS, X, 1 - weights), forms.lifted(LABELS, X) * terms)
     # only class 1 counts: its anchors against everybody

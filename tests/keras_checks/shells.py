@@ -147,6 +147,8 @@ def check_weights_of_explicit_pairs():
     expected = losses.triplet_margin_loss(*parts, weights=weights, reduction="active_mean")
     loss = nearfar.keras.TripletMarginLoss(reduction="active_mean")
     near(loss(None, triplets, sample_weight=weights[:, None]), expected, 1e-4)
+    rows = triplets.reshape(12, 5)  # fit wants a weight for each row
+    near(loss(None, rows, sample_weight=np.repeat(weights, 3)), expected, 1e-4)
 
 
 def check_explicit_triplets_in_three_layouts():

@@ -63,11 +63,6 @@ def sqrt(x):
     return jnp.where(positive, jnp.sqrt(jnp.where(positive, x, 1)), 0 * x)  # 0 * x: NaN stays NaN
 
 
-def arccos(x):
-    inside = jnp.abs(x) < 1
-    return jnp.where(inside, jnp.arccos(jnp.where(inside, x, 0)), jnp.where(x > 0, 0.0, jnp.pi))
-
-
 def minimum(x, y):
     return jnp.where(x <= y, x, y)
 

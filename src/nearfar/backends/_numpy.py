@@ -53,10 +53,6 @@ def concat(tensors, *, axis=0):
     return concatenate(tensors, axis=axis)
 
 
-def arccos(x):
-    return np.arccos(np.clip(x, -1.0, 1.0))
-
-
 def sqrt(x):
     return np.sqrt(np.maximum(x, 0))
 

@@ -60,12 +60,6 @@ def sqrt(x):
     return root, slope
 
 
-def arccos(x):
-    inside = tf.abs(x) < 1
-    ends = tf.where(x > 0, tf.zeros_like(x), tf.zeros_like(x) + 3.141592653589793)
-    return tf.where(inside, tf.acos(tf.where(inside, x, 0)), ends)
-
-
 def where(condition, x, y):
     x = (
         tf.cast(x, y.dtype) if isinstance(x, (int, float)) else x

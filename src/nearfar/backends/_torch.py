@@ -79,13 +79,6 @@ def sqrt(x):
     return _Sqrt.apply(x)
 
 
-def arccos(x):
-    inside = x.abs() < 1
-    return torch.where(
-        inside, torch.arccos(torch.where(inside, x, 0.0)), torch.where(x > 0, torch.zeros_like(x), torch.pi)
-    )
-
-
 def where(condition, x, y):
     return torch.where(condition, x, y)
 

@@ -109,10 +109,6 @@ class Backend(Protocol):
         """Cosine of radians."""
         ...
 
-    def arccos(self, x: Tensor, /) -> Tensor:
-        """Angle in radians of a cosine; finite slope at -1 and 1, where `x` is clipped."""
-        ...
-
     def where(self, condition: Tensor, x: Any, y: Any, /) -> Tensor:
         """`x` where the condition holds, else `y`; one of the two may be a Python number."""
         ...

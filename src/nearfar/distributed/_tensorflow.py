@@ -53,9 +53,8 @@ class ReplicaGroup:
             everyones = self._gather(x)
 
             def own(upstream: Any) -> tf.Tensor:
-                dense = tf.convert_to_tensor(
-                    upstream
-                )  # where rows were picked out of the gathered, it is sparse
+                # sparse where rows were picked out of the gathered
+                dense = tf.convert_to_tensor(upstream)
                 total = self.sum(dense)
                 return tf.cast(total[first : first + count], x.dtype)
 

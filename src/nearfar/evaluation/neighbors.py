@@ -59,8 +59,9 @@ def _nearest(
 ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
     best = np.full((len(queries), k), np.inf)
     found: list[tuple[NDArray[Any], ...]] = []
-    # of few queries the blocks are wide: each takes some time whatever its size
-    width = _COLUMNS * max(1, _ROWS // (16 * len(queries)))
+    # a block takes some time whatever its size: wide ones for few queries, where its columns need no copy
+    few = max(1, _ROWS // (16 * len(queries))) if among is None and space.by_product else 1
+    width = _COLUMNS * few
     room = np.empty(len(queries) * min(width, count), space.dtype)
     for start in range(0, count, width):
         stop = min(start + width, count)

@@ -230,9 +230,8 @@ def _measure(block: Ranks, ks: tuple[int, ...]) -> dict[str, NDArray[Any]]:
         "mrr": 1 / first,
     }
     most = max(int(counts.max()), 1)
-    best = np.cumsum(
-        1 / np.log2(np.arange(2, most + 2))
-    )  # gain of the first 1, 2, ... references, all positive
+    # gain of the first 1, 2, ... references, all positive
+    best = np.cumsum(1 / np.log2(np.arange(2, most + 2)))
     near = np.flatnonzero(ranks <= max(ks))
     query, near = np.searchsorted(starts, near, side="right") - 1, ranks[near]
     gain = 1 / np.log2(near + 1.0)

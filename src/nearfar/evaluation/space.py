@@ -143,7 +143,7 @@ class Space:
             self._scale = float(2.0 ** -np.frexp(farthest)[1])  # a power of two loses no digit
         self._farthest = farthest * self._scale
         self._longest = self._farthest + (offset if self._raw else 0.0)
-        self._weights = (squares * self._scale**2).astype(self.dtype)
+        self._weights = (squares * self._scale * self._scale).astype(self.dtype)
         if self.distance == "cosine":
             self._weights = (1 / np.sqrt(squares) if self._raw else np.ones(count)).astype(self.dtype)
 

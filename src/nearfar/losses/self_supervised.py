@@ -59,7 +59,8 @@ def vicreg_loss(
         Learning", 2022, https://arxiv.org/abs/2105.04906. The invariance is a mean over columns too, as in
         the authors' code, for which the coefficients were chosen (the paper's formula has their sum); the variance
         is the paper's sum over both views (the code and pytorch-metric-learning halve it). Variances and
-        covariances divide by n - 1, where n is the sum of the weights if there are any.
+        covariances divide by n - 1, where n is the sum of the weights if there are any (by 1 where n < 2, so give
+        weights that are about 1).
     """
     xp = backend_of(views, other_views)
     check_tuples(xp, views=views, other_views=other_views)
@@ -135,9 +136,9 @@ def _mean(xp: Backend, x: Tensor, counts: Tensor) -> Tensor:
 
 
 def _covariances(xp: Backend, x: Tensor, counts: Tensor) -> Tensor:
-    """Covariances of the columns `(d, d)`, over n - 1; 0 for one row."""
+    """Covariances of the columns `(d, d)`, over n - 1, or 1 where that is less; 0 for one row."""
     x = x - _mean(xp, x, counts)[None, :]
-    return safe_divide(xp, xp.matrix_transpose(counts * x) @ x, xp.sum(counts) - 1)
+    return (xp.matrix_transpose(counts * x) @ x) / (1 + xp.relu(xp.sum(counts) - 2))
 
 
 def _unit_columns(xp: Backend, x: Tensor, counts: Tensor) -> Tensor:

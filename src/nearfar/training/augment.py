@@ -23,8 +23,8 @@ def random_affine(
         images: `(n, height, width, channels)` floats, at least 2 x 2 pixels.
         rng: the source of chance.
         strength: of all changes alike; 0 leaves the images as they are.
-        part: which rows of a larger batch the images are; they change as they would within it.
-        whole: how many that batch has; by default there are no other images.
+        part: which rows of a larger batch the images are, with `whole`; they change as they would within it.
+        whole: how many rows that batch has; by default there are no other images.
 
     Returns:
         `(n, height, width, channels)` of the same dtype.

@@ -84,7 +84,7 @@ class Epochs(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Measure, remember the best, write the checkpoint and the curves."""
-        if self.validation is None:
+        if self.validation is None:  # process 0 measures
             return
         logs = {} if logs is None else logs
         seconds = time.perf_counter() - self.started

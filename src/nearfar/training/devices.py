@@ -6,7 +6,7 @@ from typing import Any
 
 from .catalogue import ConfigError
 
-__all__ = ["Devices", "all_devices", "num_devices", "share_of_replica"]
+__all__ = ["Devices", "all_devices", "num_devices"]
 
 
 class Devices:
@@ -92,20 +92,24 @@ def all_devices(distributed: bool, backend: str, say: Callable[[str], None]) -> 
         say: prints a line.
 
     Raises:
-        ConfigError: several GPUs without torchrun, or more processes than GPUs.
+        ConfigError: several GPUs without torchrun, more processes than GPUs, or torchrun without `distributed`.
+        TrainingError: another of torch's processes has ended.
     """
-    if not distributed:
-        yield Devices()
-        return
     if backend == "torch":
-        from .torch_processes import several
+        from .torch_processes import joined, several
 
+        if several() and not distributed:
+            raise ConfigError(
+                "several processes came without --distributed, and each would train the same run; add it, or start "
+                "nearfar without torchrun."
+            )
         if several():
-            from .torch_processes import joined
-
             with joined(say) as processes:
                 yield processes
             return
+    if not distributed:
+        yield Devices()
+        return
     devices = _devices(backend)
     if len(devices) == 1:
         say(f"There is one device, {devices[0]}: training as without --distributed.")
@@ -163,14 +167,3 @@ def normalisations(network: Any) -> list[Any]:
     import keras
 
     return [x for x in network._flatten_layers() if isinstance(x, keras.layers.BatchNormalization)]
-
-
-def share_of_replica(value: Any) -> Any:
-    """What a TensorFlow replica adds, since Keras sums over them, of a value that all have; else the value."""
-    import keras
-
-    if keras.backend.backend() != "tensorflow":
-        return value
-    import tensorflow as tf
-
-    return value / tf.distribute.get_strategy().num_replicas_in_sync

@@ -7,7 +7,7 @@ import keras
 from .. import distances, pairs
 from ..backends import backend_of
 from ..distributed import add_up, everybody
-from .devices import share_of_replica
+from ..keras import share_of_replica
 from .objective import Objective
 
 __all__ = ["BatchMonitor", "MetricLearner"]
@@ -46,7 +46,7 @@ class BatchMonitor(keras.metrics.Metric):
             (everyones,), _ = everybody(backend_of(embeddings), embeddings)
             between = distances.pairwise(embeddings, everyones, self.distance)
             related = pairs.from_labels(labels)
-            values = [_mean(between, related.positive), _mean(between, related.negative)]
+            values = _means(between, related)
         if self.counts:
             # the share of terms, whatever they are: both means have the same sum
             known = whole and loss is not None and self.objective.options["reduction"] == "mean"
@@ -103,7 +103,10 @@ class MetricLearner(keras.Model):
         return share_of_replica(loss)
 
 
-def _mean(values: Any, where: Any) -> Any:
-    where = ops.cast(where, values.dtype)
-    total, count = add_up(backend_of(values), [ops.sum(values * where), ops.sum(where)])
-    return total / ops.maximum(count, 1.0)
+def _means(between: Any, related: pairs.Pairs) -> list[Any]:
+    """Mean distance of positive and of negative pairs."""
+    where = [ops.cast(mask, between.dtype) for mask in related]
+    sums = [ops.sum(between * mask) for mask in where] + [ops.sum(mask) for mask in where]
+    *totals, positives, negatives = add_up(backend_of(between), sums)
+    counts = (positives, negatives)
+    return [total / ops.maximum(count, 1.0) for total, count in zip(totals, counts, strict=True)]

@@ -60,11 +60,14 @@ class Processes(Devices):
     def of_first(self, value: Any) -> Any:
         """What process 0 has, on all of them."""
         box = [value]
-        dist.broadcast_object_list(box, src=0, device=torch.device("cpu"))
+        dist.broadcast_object_list(box, src=0)
         return box[0]
 
     def start_alike(self, model: Any) -> None:
-        """Gives all processes the numbers that process 0 has in a model, and in its optimizer if it has one."""
+        """Gives all processes the numbers that process 0 has in a model, and in its optimizer if it has one.
+
+        But for the buffers of torch modules, such as statistics of their own normalisation.
+        """
         variables = list(model.variables)
         if getattr(model, "optimizer", None) is not None:
             model.optimizer.build(model.trainable_variables)
@@ -90,7 +93,8 @@ def joined(say: Callable[[str], None]) -> Iterator[Processes]:
     from .callbacks import TrainingError
 
     own = not dist.is_initialized()
-    gpus, number = torch.cuda.device_count(), int(os.environ.get("LOCAL_RANK", 0))
+    gpus = torch.cuda.device_count()
+    number = int(os.environ.get("LOCAL_RANK", torch.cuda.current_device() if gpus else 0))
     if gpus and int(os.environ.get("LOCAL_WORLD_SIZE", 1)) > gpus:
         raise ConfigError(
             f"torchrun started {os.environ['LOCAL_WORLD_SIZE']} processes on a machine of {gpus} GPUs; expected at "
@@ -111,7 +115,7 @@ def joined(say: Callable[[str], None]) -> Iterator[Processes]:
             yield processes
             dist.barrier()  # nobody leaves while another still listens
     except RuntimeError as error:
-        if isinstance(error, dist.DistError) or "gloo" in str(error):
+        if isinstance(error, dist.DistError) or "gloo/transport" in str(error):
             raise TrainingError("another process has ended; its own error says why.") from error
         raise
     if own:

@@ -19,6 +19,7 @@ __all__ = [
     "hard",
     "lifted",
     "lifted_struct_loss",
+    "mean_of_rows",
     "npairs_loss",
     "npairs_multilabel_loss",
     "npairs_multilabel_rows",
@@ -144,7 +145,7 @@ def npairs_loss(y_true: Any, y_pred: Any) -> Any:
     Returns:
         Scalar.
     """
-    return ops.mean(npairs_rows(y_true, y_pred))
+    return mean_of_rows(npairs_rows(y_true, y_pred))
 
 
 @register
@@ -158,7 +159,15 @@ def npairs_multilabel_loss(y_true: Any, y_pred: Any) -> Any:
     Returns:
         Scalar.
     """
-    return ops.mean(npairs_multilabel_rows(y_true, y_pred))
+    return mean_of_rows(npairs_multilabel_rows(y_true, y_pred))
+
+
+def mean_of_rows(values: Any, sample_weight: Any = None) -> Any:
+    """Mean of `(n,)` values, each as often as its weight says, a number or `(n,)`; 0 of none."""
+    weights = ops.ones_like(values)
+    if sample_weight is not None:
+        weights = weights * ops.reshape(ops.cast(sample_weight, values.dtype), (-1,))
+    return ops.divide_no_nan(ops.sum(weights * values), ops.sum(weights))
 
 
 def npairs_rows(y_true: Any, y_pred: Any) -> Any:

@@ -8,12 +8,13 @@ from typing import Any
 
 import keras
 
-from ...keras import _per_replica
+from ...keras import share_of_replica
 from ._functions import (
     contrastive_loss,
     hard,
     lifted,
     lifted_struct_loss,
+    mean_of_rows,
     npairs_loss,
     npairs_multilabel_loss,
     npairs_multilabel_rows,
@@ -77,7 +78,7 @@ class _BatchLoss(keras.losses.Loss):
         value = type(self)._run(
             y_true, y_pred, **self._settings, **more, reduction="sum" if summed else "mean"
         )
-        return value if summed else _per_replica(value)
+        return value if summed else share_of_replica(value)
 
     def call(self, y_true: Any, y_pred: Any) -> Any:
         """The loss without weights."""
@@ -198,12 +199,7 @@ class _MatrixLoss(keras.losses.Loss):
 
     def __call__(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> Any:
         """The mean over rows; a sample of weight 2 is a row that counts twice."""
-        values = self.call(y_true, y_pred)
-        weights: Any = keras.ops.ones_like(values)
-        if sample_weight is not None:
-            weights = keras.ops.reshape(keras.ops.cast(sample_weight, values.dtype), (-1,))
-        total: Any = keras.ops.sum(weights * values)
-        return _per_replica(keras.ops.divide_no_nan(total, keras.ops.sum(weights)))
+        return share_of_replica(mean_of_rows(self.call(y_true, y_pred), sample_weight))
 
     def call(self, y_true: Any, y_pred: Any) -> Any:
         """`(n,)` values, one a row."""
