@@ -57,6 +57,16 @@ def cases(only=""):
     return [case for case in [*all_cases(), *MORE] if only in case.id]
 
 
+#: of every way in which a loss exchanges something: rows, sums, whole batches, classes
+WAYS = ("supcon_loss", "contrastive_loss", "triplet_loss", "arcface_loss", "proxy_anchor_loss", "vicreg_loss")
+
+
+def first_cases(only=""):
+    """Each loss once, and every setting of `WAYS`; torch's processes, which start sooner, run every setting of all."""
+    seen = set()
+    return [c for c in cases(only) if c.loss in WAYS or not (c.loss in seen or seen.add(c.loss))]
+
+
 def named(case):
     """Its id, and what it learns."""
     return f"{case.id} {'+'.join(case.parameters)}".strip().replace("\n", "")

@@ -1,4 +1,4 @@
-"""jax_shards.py OUT: every case on 4 devices of one process, in shard_map and by a jit over sharded rows."""
+"""jax_shards.py OUT: every loss on 4 devices of one process, in shard_map and by a jit over sharded rows."""
 
 import os
 import re
@@ -10,7 +10,7 @@ if __name__ == "__main__":  # jax_processes has flags of its own
 
 import jax
 import jax.numpy as jnp
-from common import LABELS, batch, cases, error, named, value_of, write
+from common import LABELS, WAYS, batch, error, first_cases, named, value_of, write
 from jax.sharding import AxisType, NamedSharding
 from jax.sharding import PartitionSpec as P
 
@@ -19,8 +19,6 @@ from nearfar.distributed import sharded
 
 jax.config.update("jax_enable_x64", True)
 ONLY = os.environ.get("ONLY", "")
-#: of every way in which a loss exchanges something: rows, sums, whole batches, classes
-WAYS = ("supcon_loss", "contrastive_loss", "triplet_loss", "arcface_loss", "proxy_anchor_loss", "vicreg_loss")
 SQUARE = re.compile(rf"\[(?:\d+,)*{len(LABELS)},{len(LABELS)}[,\]]")
 
 
@@ -70,7 +68,7 @@ def compare(both, learnt, mesh, inputs, expected):
 def main(out):
     mesh = jax.make_mesh((4,), ("batch",), axis_types=(AxisType.Auto,))
     results, seen = {}, set()
-    for case in cases(ONLY):
+    for case in first_cases(ONLY):
         inputs, weights, parameters = batch(case)
         learnt = {"trunk": weights} | parameters
         loss = loss_of(case)

@@ -1,13 +1,13 @@
 """tensorflow_replicas.py OUT REPLICAS: cases on the replicas of a MirroredStrategy, against one replica.
 
-On 4 every case eagerly, on 2 one of each loss in a graph: a process cannot have groups of both sizes.
+On 4 every loss eagerly, on 2 each in a graph: a process cannot have groups of both sizes.
 """
 
 import os
 import sys
 
 import tensorflow as tf
-from common import CUTS, LABELS, batch, cases, cut, error, named, value_of, write
+from common import CUTS, LABELS, batch, cut, error, first_cases, named, value_of, write
 
 from nearfar import losses, pairs
 from nearfar.distributed import sharded
@@ -84,7 +84,7 @@ def main(out, replicas):
     tf.config.set_logical_device_configuration(tf.config.list_physical_devices("CPU")[0], devices)
     strategy = tf.distribute.MirroredStrategy([f"CPU:{i}" for i in range(replicas)])
     results, seen = {}, set()
-    for case in cases(ONLY):
+    for case in first_cases(ONLY):
         first = case.loss not in seen
         seen.add(case.loss)
         if replicas == 2:
