@@ -111,8 +111,9 @@ def tests_of(name: str) -> dict[str, str]:
     """What is tested of a loss, read from the tests' own tables: a word for each of `CLAIMS`."""
     if str(TESTS) not in sys.path:
         sys.path.insert(0, str(TESTS))
-    batches, views, explicit, pairs = (
-        importlib.import_module(f"test_{part}") for part in ("losses", "two_views", "explicit", "pair_losses")
+    batches, views, pairs, *explicit = (
+        importlib.import_module(f"test_{part}")
+        for part in ("losses", "two_views", "pair_losses", "explicit", "explicit_pairs")
     )
     cases = [case for case in batches.CASES if case.loss == name]
     found: dict[str, str] = dict.fromkeys(CLAIMS, "")
@@ -137,9 +138,12 @@ def tests_of(name: str) -> dict[str, str]:
             found[word] = "yes" if general or any(short in one for one in about) else ""
         found["loop"] = _settings(settings)
     else:
-        claims = [
-            claim for claim in vars(getattr(explicit, f"Test{class_name(name)}")) if claim.startswith("test_")
-        ]
+        (own_tests,) = (
+            vars(part)[f"Test{class_name(name)}"]
+            for part in explicit
+            if f"Test{class_name(name)}" in vars(part)
+        )
+        claims = [claim for claim in vars(own_tests) if claim.startswith("test_")]
         for word in CLAIMS:
             found[word] = "yes" if any(re.search(_WORDS[word], claim) for claim in claims) else ""
     found["in blocks"] = found["in blocks"] if blocks else "dense"
