@@ -245,7 +245,8 @@ def write(out: Path, rows: list[dict], commands: list[str]) -> None:
         "# Benchmarks\n",
         *commands,
         "D = 128, float32, normalised rows; medians of forward and backward together; memory is the peak above what the",
-        "process held before. `x` is times the floor: three B x B x D matrix products in the same framework.\n",
+        "process held before. `x` is times the floor: three B x B x D matrix products in the same framework. Compare rows",
+        "of one command with each other: the machine's speed differs from day to day, by a factor of two here.\n",
         f"![time against batch size]({out.name}.png)\n",
         _WHAT_IS_LEFT,
     ]

@@ -20,7 +20,10 @@ torch.empty(31 * 2**20, dtype=torch.uint8)
 
 
 def block_elements():
-    if torch.compiler.is_compiling():  # blocks would be unrolled into the graph, and dense code is fused
+    # Blocks would be unrolled into the graph, and dense code is fused. Measured on 2 CPU cores, forward and backward, at
+    # B = 512 and 2,048: all triplets take 6.9 and 98 ms compiled by inductor, 6.2 and 95 ms eagerly in blocks; SupCon 7.6
+    # and 94 against 4.0 and 69. Compiling is for models that are compiled as a whole, not for speed of the loss on a CPU.
+    if torch.compiler.is_compiling():
         return 2**62
     return 2**18  # stays in the cache: at B = 1,024 and 4,096 blocks are 1.6 and 4 times quicker than dense
 
