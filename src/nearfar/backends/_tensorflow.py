@@ -14,6 +14,8 @@ matrix_transpose = tf.linalg.matrix_transpose
 
 
 def block_elements():
+    # XLA fuses the dense code: at B = 512 and 2,048 on 2 CPU cores all triplets take 7.5 and 126 ms with jit_compile, 10 and
+    # 147 ms without; SupCon 3.8 and 42 against 9 and 51
     return 2**21
 
 
