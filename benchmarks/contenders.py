@@ -195,7 +195,7 @@ def main() -> None:
             answer["seconds"] = (time.perf_counter() - start) / case.get("repeats", 1)
             answer["megabytes"] = peak_megabytes() - before
         except Exception as error:  # a contender that cannot do a size is part of the result
-            answer["error"] = f"{type(error).__name__}: {str(error)[:200]}"
+            answer["error"] = f"{type(error).__name__}: {str(error)[:200]}".splitlines()[0]
         print(json.dumps(answer), flush=True)
 
 
