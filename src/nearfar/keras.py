@@ -25,9 +25,9 @@ import numpy as np
 from . import _shells
 from ._keras_batches import BalancedBatches
 from ._keras_layer import LAYERS, LearntLayer
+from ._keras_tensors import as_labels, share_of_replica
 from .backends import backend_of
 from .distributed import add_up, sharded
-from .pairs import Pairs
 
 __all__ = ["BalancedBatches", "KerasLoss", "LearntLayer"]
 
@@ -118,7 +118,7 @@ class KerasLoss(keras.losses.Loss):
         options = {name: self._values[name] for name in self._loss.options if name != "reduction"}
         learnt = {name: getattr(self._layer, name).value for name in self._learnt}
         if self._loss.inputs == ("embeddings", "labels"):
-            tensors = [self._floats(y_pred), _as_labels(y_true)]
+            tensors = [self._floats(y_pred), as_labels(y_true)]
         else:
             tensors = self._tuples(y_true, y_pred)
         if "reduction" in self._loss.options:
@@ -149,14 +149,14 @@ class KerasLoss(keras.losses.Loss):
             interleaved = self._interleaved(x)
             parts = [x[i::count] if interleaved else x[:, i] for i in range(count)]
             if same and interleaved:
-                y_true = _as_labels(y_true)
+                y_true = as_labels(y_true)
                 y_true = y_true[::count] if y_true.shape[0] == x.shape[0] else y_true
         if len(parts) != count or any(len(x.shape) != 2 for x in parts):
             raise ValueError(
                 f"{self._loss.name} got {[tuple(x.shape) for x in parts]}; expected {' and '.join(names)} "
                 f"as (n, {count}, d), as rows one after the other ({count} n, d), or as {count} tensors."
             )
-        return [*parts, _as_labels(y_true)] if same else parts
+        return [*parts, as_labels(y_true)] if same else parts
 
     def _weighted(self, values: Any, weights: Any) -> Any:
         weights = keras.ops.cast(keras.ops.convert_to_tensor(weights), values.dtype)
@@ -203,40 +203,6 @@ class KerasLoss(keras.losses.Loss):
     def __repr__(self) -> str:
         """The class and its options."""
         return f"{self._loss.name}({_shells.representation(self._loss, self._values)})"
-
-
-def _as_labels(y: Any) -> Any:
-    """Labels as they are: integers of their width, a column, or strings."""
-    if isinstance(y, Pairs):
-        return Pairs(*(keras.ops.convert_to_tensor(mask) for mask in y))
-    if isinstance(y, (list, tuple)):
-        y = np.asarray(y)
-    if not isinstance(y, np.ndarray):
-        if _only_shapes() and keras.backend.is_float_dtype(y.dtype):
-            # under tf.distribute, fit first asks for shapes with the mean of the replicas' labels
-            return keras.ops.cast(y, "int32")
-        return keras.ops.convert_to_tensor(y) if isinstance(y, keras.Variable) else y
-    if y.dtype.kind in "USO":
-        return keras.ops.convert_to_tensor(
-            np.unique(y, return_inverse=True)[1].reshape(y.shape).astype("int32")
-        )
-    # JAX would cut 64 bits; its backend takes NumPy's labels and keeps them
-    return y if keras.backend.backend() == "jax" else keras.ops.convert_to_tensor(y)
-
-
-def _only_shapes() -> bool:
-    """Whether Keras runs the code to learn shapes, without data."""
-    with keras.SymbolicScope() as scope:
-        return scope.original_scope is not None
-
-
-def share_of_replica(value: Any) -> Any:
-    """Keras adds the replicas' losses, so that each has its share of what is of all."""
-    if keras.backend.backend() != "tensorflow":
-        return value
-    import tensorflow as tf
-
-    return value / tf.distribute.get_strategy().num_replicas_in_sync
 
 
 def _more(loss: _shells.Loss) -> list[Parameter]:

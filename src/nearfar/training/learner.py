@@ -5,9 +5,9 @@ from typing import Any
 import keras
 
 from .. import distances, pairs
+from .._keras_tensors import share_of_replica
 from ..backends import backend_of
 from ..distributed import add_up, everybody
-from ..keras import share_of_replica
 from .objective import Objective
 
 __all__ = ["BatchMonitor", "MetricLearner"]

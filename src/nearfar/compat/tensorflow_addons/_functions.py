@@ -9,7 +9,7 @@ from typing import Any
 import keras
 
 from ... import losses as _losses
-from ...keras import _as_labels
+from ..._keras_tensors import as_labels
 from ...pairs import Pairs, from_labels
 from ...rows import row_loss
 from .._terms import hard_terms, semihard_terms
@@ -172,7 +172,7 @@ def mean_of_rows(values: Any, sample_weight: Any = None) -> Any:
 
 def npairs_rows(y_true: Any, y_pred: Any) -> Any:
     """Each row's term of `npairs_loss`, `(n,)`."""
-    labels = ops.reshape(ops.convert_to_tensor(_as_labels(y_true)), (-1,))
+    labels = ops.reshape(ops.convert_to_tensor(as_labels(y_true)), (-1,))
     return _soft_cross_entropy(ops.equal(labels[:, None], labels[None, :]), y_pred)
 
 
@@ -241,7 +241,7 @@ def _rows(
 
 def _inputs(y_true: Any, y_pred: Any) -> tuple[Any, Any]:
     """Embeddings as a tensor, and labels; labels that are floats are compared as they are."""
-    x, labels = ops.convert_to_tensor(y_pred), _as_labels(y_true)
+    x, labels = ops.convert_to_tensor(y_pred), as_labels(y_true)
     if isinstance(labels, Pairs) or not keras.backend.is_float_dtype(
         keras.backend.standardize_dtype(labels.dtype)
     ):

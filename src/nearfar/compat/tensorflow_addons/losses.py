@@ -8,7 +8,7 @@ from typing import Any
 
 import keras
 
-from ...keras import share_of_replica
+from ..._keras_tensors import share_of_replica
 from ._functions import (
     contrastive_loss,
     hard,
