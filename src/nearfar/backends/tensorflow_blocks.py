@@ -50,6 +50,11 @@ def _blocks(inputs, num_rows, block):
     return whole, cut, [x[whole * block :] for x in inputs[:num_rows]] + inputs[num_rows:]
 
 
+def _loop(whole, body, state):
+    """The body for each block in turn: side by side, as a tf.while_loop would, each would hold a block's memory."""
+    return tf.while_loop(lambda number, *_: number < whole, body, state, parallel_iterations=2)
+
+
 def _forward(function, inputs, num_rows, block, summed):
     whole, cut, rest = _blocks(inputs, num_rows, block)
     last = function(*rest)
@@ -61,11 +66,12 @@ def _forward(function, inputs, num_rows, block, summed):
                 s + tf.reduce_sum(x) for s, x in zip(sums, function(*cut(number)), strict=True)
             ]
 
-        return list(tf.while_loop(lambda number, *_: number < whole, add, (0, *totals))[1:])
+        return list(_loop(whole, add, (0, *totals))[1:])
     columns = tf.map_fn(
         lambda number: tuple(function(*cut(number))),
         tf.range(whole),
         fn_output_signature=tuple(x.dtype for x in last),
+        parallel_iterations=2,
     )
     return [tf.concat([tf.reshape(c, (-1,)), x], axis=0) for c, x in zip(columns, last, strict=True)]
 
@@ -96,7 +102,7 @@ def _backward(function, inputs, num_rows, live, block, summed, upstream):
         return number + 1, arrays, [s + found[i] for s, i in zip(sums, of_shared, strict=True)]
 
     state = (0, arrays, [last[i] for i in of_shared])
-    _, arrays, sums = tf.while_loop(lambda number, *_: number < whole, step, state)
+    _, arrays, sums = _loop(whole, step, state)
     result = {i: tf.concat([a.concat(), last[i]], axis=0) for a, i in zip(arrays, of_rows, strict=True)}
     result.update(zip(of_shared, sums, strict=True))
     return [result[i] for i in live]
