@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 from training_setup import SMALL, keras
 
-from nearfar.training import ConfigError, TrainConfig, train
-from nearfar.training.callbacks import TrainingError
+from nearfar.training import ConfigError, TrainConfig, TrainingError, train
 from nearfar.training.learner import MetricLearner
 from nearfar.training.models import build_model
 from nearfar.training.objective import Objective

@@ -214,3 +214,24 @@ def test_a_folder_is_replaced_only_if_asked_and_only_if_a_run(tmp_path):
     assert (other / "thesis.txt").exists()
     with pytest.raises(ConfigError, match="is a file"):
         outputs.check_folder(str(run / "notes.txt"))
+
+
+@pytest.mark.parametrize(
+    ("projections", "words"),
+    [("pca,tsne", "expected some of pca, umap, pacmap"), ("", "'' is not known"), ("umap", "has 4 rows")],
+)
+def test_layouts_that_cannot_be_made_are_refused_at_the_start(tmp_path, projections, words):
+    if projections == "umap":
+        pytest.importorskip("umap")
+    config = TrainConfig(**SMALL, evaluation_limit=4, projections=projections, out=str(tmp_path / "run"))
+    with pytest.raises(ConfigError, match=words):
+        train(config, say=lambda line: None)
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.slow
+def test_the_viewer_of_a_run_has_the_layouts_asked_for(tmp_path):
+    pytest.importorskip("umap")
+    config = TrainConfig(**SMALL, projections="pca,umap", out=str(tmp_path / "run"))
+    page = (train(config, say=lambda line: None).path / "viewer.html").read_text(encoding="utf-8")
+    assert page.count('"name":"UMAP"') == page.count('"name":"PCA"') == 2  # trained and untrained

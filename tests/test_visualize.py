@@ -57,20 +57,20 @@ def test_one_dimension_is_drawn_on_a_line():
 
 @pytest.mark.slow
 @pytest.mark.parametrize("method", ["umap", "pacmap"])
-def test_neighbourhood_layouts_keep_clusters_and_repeat_with_their_seed(method):
+def test_neighbourhood_layouts_keep_clusters_and_repeat_with_their_seed(method, monkeypatch):
     pytest.importorskip({"umap": "umap"}.get(method, method))
     rows, labels, _ = blobs(apart=8)
     flat = visualize.project(rows, method, seed=3)
     assert flat.shape == (len(rows), 2)
     _, near = visualize.nearest_neighbors(flat, 1)
     assert (labels[near[:, 0]] == labels).mean() > 0.95
+    np.testing.assert_array_equal(flat, visualize.project(rows, method, seed=3))  # the one it remembers
+    monkeypatch.setattr("nearfar.visualize.projections._recent", {})
     np.testing.assert_array_equal(flat, visualize.project(rows, method, seed=3))
 
 
 def test_a_method_that_is_unknown_or_not_installed_is_told(monkeypatch):
-    with pytest.raises(
-        ValueError, match="Unknown projection 'tsne'; expected one of 'pca', 'umap', 'pacmap'"
-    ):
+    with pytest.raises(ValueError, match="'tsne' is not known; expected some of pca, umap, pacmap"):
         visualize.project(np.ones((3, 2)), "tsne")
     monkeypatch.setattr("importlib.util.find_spec", lambda name: name == "numpy" or None)
     assert visualize.available_projections() == ["pca"]

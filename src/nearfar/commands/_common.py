@@ -60,7 +60,7 @@ def saved(run: str | Path, split: str) -> Saved:
     Raises:
         ConfigError: no finished run there.
     """
-    from ..training.config import ConfigError, TrainConfig
+    from ..training import ConfigError, TrainConfig
     from ..training.run import Run
 
     folder = Path(run)

@@ -1,6 +1,5 @@
 """Look at a run: viewer, projector files and pictures of its embeddings, in as many layouts as wanted."""
 
-import argparse
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +13,12 @@ __all__ = ["main"]
 
 def main(argv: list[str]) -> int | None:
     """`nearfar project RUN [options]`."""
-    from ..visualize import available_projections
+    from ..visualize.projections import FEWEST, available_projections, check_methods
 
     parser = Parser("project", __doc__ or "", "Example: nearfar project runs/glyphs-1 --methods pca,umap")
     parser.add_argument("run", metavar="RUN", help="folder that `nearfar train` wrote")
     parser.add_argument(
-        "--methods", type=_methods, metavar="NAME,...",
+        "--methods", metavar="NAME,...",
         help="layouts, of pca, umap and pacmap; else all that are installed, pca first",
     )  # fmt: skip
     parser.add_argument(
@@ -38,24 +37,16 @@ def main(argv: list[str]) -> int | None:
     for name, value in (("--limit", given.limit), ("-k", given.k)):
         if value < 1:
             raise UsageError(f"{name} is {value}; expected 1 or more.")
-    given.methods = given.methods or available_projections()
-    missing = [name for name in given.methods if name not in available_projections()]
-    if missing:
-        package = {"umap": "umap-learn"}.get(missing[0], missing[0])
-        raise UsageError(f"--methods names {missing[0]}, which is not installed: pip install {package}.")
-
+    try:
+        methods = check_methods(given.methods.split(",")) if given.methods else available_projections()
+    except (ValueError, ImportError) as error:
+        raise UsageError(f"--methods {given.methods}: {error}") from None
     found = _sampled(saved(given.run, given.split), given.limit, given.seed)
+    given.methods = methods if given.methods or len(found.ids) >= FEWEST else ["pca"]
     untrained = None if given.no_untrained else _untrained(given.run, found)
     out = Path(given.out) if given.out else Path(given.run)
     _write(out, found, untrained, given)
     return 0
-
-
-def _methods(text: str) -> list[str]:
-    names = list(dict.fromkeys(text.split(",")))
-    if not set(names) <= {"pca", "umap", "pacmap"}:
-        raise argparse.ArgumentTypeError(f"{text!r} given; expected some of pca, umap, pacmap")
-    return names
 
 
 def _sampled(found: Saved, limit: int, seed: int) -> Saved:

@@ -11,14 +11,15 @@ Keras binds one framework a process; it is imported by `train` and `load_run`, n
 
 from typing import TYPE_CHECKING, Any
 
-from .config import ConfigError, TrainConfig
+from .config import TrainConfig
+from .errors import ConfigError, TrainingError
 
 if TYPE_CHECKING:
     from .run import Run as Run
     from .run import load_run as load_run
     from .trainer import train as train
 
-__all__ = ["ConfigError", "Run", "TrainConfig", "load_run", "train"]
+__all__ = ["ConfigError", "Run", "TrainConfig", "TrainingError", "load_run", "train"]
 
 
 def __getattr__(name: str) -> Any:

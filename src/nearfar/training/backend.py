@@ -4,7 +4,7 @@ import importlib.util
 import os
 import sys
 
-from .catalogue import ConfigError
+from .errors import ConfigError
 
 __all__ = ["bound_backend", "select_backend"]
 

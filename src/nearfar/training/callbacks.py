@@ -14,14 +14,11 @@ from . import checkpoint
 from .collapse import advice
 from .config import TrainConfig
 from .embedding import embed
+from .errors import TrainingError
 from .outputs import write_metrics
 from .pipeline import Batches
 
-__all__ = ["Epochs", "TrainingError"]
-
-
-class TrainingError(RuntimeError):
-    """A training that cannot go on, in one sentence."""
+__all__ = ["Epochs"]
 
 
 class Epochs(keras.callbacks.Callback):

@@ -10,10 +10,10 @@ import numpy as np
 
 from .._shells import Loss, loss_of
 from ..losses.catalogue import Training, entry
+from .errors import ConfigError
 from .tables import MADE_FOR, tables
 
 __all__ = [
-    "ConfigError",
     "check_loss",
     "imported",
     "loss_called",
@@ -22,10 +22,6 @@ __all__ = [
     "loss_settings",
     "loss_training",
 ]
-
-
-class ConfigError(ValueError):
-    """A configuration that cannot be run, in one sentence: what came, what was expected, what to do."""
 
 
 #: settings of a loss that follow from the data and the model

@@ -6,9 +6,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from .catalogue import ConfigError, loss_name
+from .catalogue import loss_name
+from .errors import ConfigError
 
-__all__ = ["BACKENDS", "MODELS", "OPTIMIZERS", "SAMPLERS", "SCHEDULES", "ConfigError", "TrainConfig"]
+__all__ = ["BACKENDS", "MODELS", "OPTIMIZERS", "SAMPLERS", "SCHEDULES", "TrainConfig"]
 
 BACKENDS = ("torch", "jax", "tensorflow")
 MODELS = ("cnn", "resnet", "mlp")
@@ -90,6 +91,9 @@ class TrainConfig:
     evaluation_limit: int = _option(10_000, "test samples that the report and the pictures use, at most")
     export_limit: int = _option(100_000, "rows of embeddings.parquet, at most")
 
+    projections: str = _option(
+        "pca", "layouts of viewer.html, as pca,umap,pacmap; umap and pacmap can take minutes"
+    )
     out: str | None = _option(None, "run folder; else runs/DATA-N")
     overwrite: bool = _option(False, "replace a run folder that exists")
     resume: bool = _option(False, "continue the run in --out after its last finished epoch")

@@ -6,8 +6,9 @@ from typing import Any
 import numpy as np
 
 from ..data import DataSet
-from .catalogue import ConfigError, loss_training
+from .catalogue import loss_training
 from .config import MODELS, TrainConfig
+from .errors import ConfigError
 
 __all__ = ["batch_size", "resolve", "shares_classes", "validation_fraction"]
 

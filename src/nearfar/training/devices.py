@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
-from .catalogue import ConfigError
+from .errors import ConfigError
 
 __all__ = ["Devices", "all_devices", "num_devices"]
 

@@ -81,6 +81,7 @@ def finish(
     visualize.write_html(
         folder / "viewer.html", trained[drawn], names[drawn], untrained=untrained[drawn],
         metadata={"id": [ids[i] for i in drawn]}, images=images, title=f"nearfar: {data.name}",
+        methods=config.projections.split(","), seed=config.seed,
     )  # fmt: skip
     measured["run"] = {
         "data": data.name,

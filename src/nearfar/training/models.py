@@ -8,7 +8,8 @@ import keras
 import numpy as np
 from keras import layers
 
-from .catalogue import ConfigError, imported
+from .catalogue import imported
+from .errors import ConfigError
 
 __all__ = ["build_model", "cnn", "mlp", "resnet"]
 

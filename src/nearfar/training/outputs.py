@@ -14,12 +14,13 @@ import numpy as np
 
 from ..data import DataSet, Samples
 from ..visualize.files import written_whole
-from .catalogue import ConfigError
+from .errors import ConfigError
 
 __all__ = [
     "PARTS",
     "check_folder",
     "check_package",
+    "check_projections",
     "prepare_folder",
     "write_embeddings",
     "write_json",
@@ -86,6 +87,16 @@ def check_package(name: str, needed_by: str) -> None:
     """Refuse to start where a package is missing that is needed at the end."""
     if importlib.util.find_spec(name) is None:
         raise ConfigError(f"{needed_by} needs the package {name}: pip install {name}.")
+
+
+def check_projections(names: str, rows: int | None = None) -> None:
+    """Refuse to start with layouts that cannot be made at the end."""
+    from ..visualize.projections import check_methods
+
+    try:
+        check_methods(names.split(","), rows)
+    except (ValueError, ImportError) as error:
+        raise ConfigError(f"projections is {names!r}: {error}") from None
 
 
 def write_json(path: Path, value: Mapping[str, Any]) -> None:

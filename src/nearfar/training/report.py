@@ -19,7 +19,7 @@ def measure(embeddings: np.ndarray, labels: np.ndarray, *, seed: int = 0) -> dic
     """Retrieval, verification and clustering of `(n, d)` embeddings, as plain numbers.
 
     Verification takes at most half a million pairs, drawn by the seed: all of the same class as far as half of
-    that, the rest of different ones. Clustering takes one start of k-means.
+    that, the rest of different ones.
     """
     same = sum(int(count) * (int(count) - 1) // 2 for count in np.bincount(labels))
     different = len(labels) * (len(labels) - 1) // 2 - same
@@ -30,7 +30,7 @@ def measure(embeddings: np.ndarray, labels: np.ndarray, *, seed: int = 0) -> dic
     return {
         "retrieval": retrieval(embeddings, labels).to_dict(),
         "verification": verification(embeddings, labels, pairs=pairs, seed=seed).to_dict(),
-        "clustering": clustering(embeddings, labels, starts=1, seed=seed).to_dict(),
+        "clustering": clustering(embeddings, labels, seed=seed).to_dict(),
     }
 
 

@@ -10,8 +10,8 @@ from typing import Any, NamedTuple, cast
 import numpy as np
 
 from ..data import DataSet, Preparation, Samples, load, load_all
-from .catalogue import ConfigError
 from .config import TrainConfig
+from .errors import ConfigError
 
 __all__ = ["Embeddings", "Run", "load_data", "load_run"]
 

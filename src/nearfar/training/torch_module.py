@@ -4,7 +4,7 @@ from typing import Any
 
 import keras
 
-from .catalogue import ConfigError
+from .errors import ConfigError
 
 __all__ = ["wrapped"]
 

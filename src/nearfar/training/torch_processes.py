@@ -18,8 +18,8 @@ import torch.distributed as dist
 from ..backends import backend_of
 from ..distributed import sharded
 from ..distributed._context import current
-from .catalogue import ConfigError
 from .devices import Devices, normalisations
+from .errors import ConfigError, TrainingError
 
 __all__ = ["Processes", "joined", "several"]
 
@@ -89,8 +89,6 @@ def joined(say: Callable[[str], None]) -> Iterator[Processes]:
         TrainingError: another process has ended.
     """
     import keras
-
-    from .callbacks import TrainingError
 
     own = not dist.is_initialized()
     gpus = torch.cuda.device_count()

@@ -12,9 +12,10 @@ import numpy as np
 from ..data import DataSet
 from . import defaults, outputs, report
 from .backend import select_backend
-from .catalogue import ConfigError, check_loss, loss_training
+from .catalogue import check_loss, loss_training
 from .config import TrainConfig
 from .devices import Devices, all_devices
+from .errors import ConfigError
 from .run import Run, load_data
 
 if TYPE_CHECKING:
@@ -57,6 +58,7 @@ def train(config: TrainConfig, *, say: Callable[[str], None] | None = None) -> R
         outputs.check_folder(config.out, overwrite=config.overwrite)
     if config.tensorboard:
         outputs.check_package("tensorboard", "--tensorboard")
+    outputs.check_projections(config.projections)
     backend = select_backend(config.backend)
     with all_devices(config.distributed, backend, say) as devices:
         if devices.rank:
@@ -85,6 +87,8 @@ def _trained(
     validation_rows = validation_rows[
         report.chosen_rows(data.train.labels[validation_rows], config.validation_limit, seed=config.seed)
     ]
+    test_rows = report.chosen_rows(data.test.labels, config.evaluation_limit, seed=config.seed)
+    outputs.check_projections(config.projections, len(test_rows))
     devices.check_batch(defaults.batch_size(config))
     with devices.scope():
         learner, batches = prepared(config, data, rows, devices=devices)
@@ -93,7 +97,6 @@ def _trained(
     folder = devices.of_first(_folder(config, data) if first else None)
 
     say(_opening(config, data, rows, kept, learner, folder))
-    test_rows = report.chosen_rows(data.test.labels, config.evaluation_limit, seed=config.seed)
     from .embedding import embed
 
     untrained = embed(learner.network, data.test, test_rows if first else test_rows[:0])

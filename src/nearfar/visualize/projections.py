@@ -1,8 +1,10 @@
 """From many dimensions to the two of a picture."""
 
+import hashlib
 import importlib.util
 import logging
 import warnings
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -12,6 +14,9 @@ from .inputs import as_embeddings
 
 _PACKAGES = {"pca": "numpy", "umap": "umap", "pacmap": "pacmap"}
 _INSTALL = {"umap": "umap-learn", "pacmap": "pacmap"}
+FEWEST = 10  #: rows that UMAP and PaCMAP can lay out
+_MOST_RECENT = 8
+_recent: dict[tuple, NDArray[np.float32]] = {}  # a layout takes minutes, and viewer and picture show the same
 
 
 def available_projections() -> list[str]:
@@ -22,6 +27,31 @@ def available_projections() -> list[str]:
         'pca'
     """
     return [method for method, package in _PACKAGES.items() if importlib.util.find_spec(package)]
+
+
+def check_methods(methods: Sequence[str], rows: int | None = None) -> list[str]:
+    """The methods, each once: known, installed, and fit for so many rows where their number is given.
+
+    Raises:
+        ValueError: for an unknown method, for none, or for too few rows for UMAP and PaCMAP.
+        ImportError: for one whose package is not installed.
+    """
+    for method in methods or [""]:
+        if method not in _PACKAGES:
+            raise ValueError(
+                f"The projection {method!r} is not known; expected some of {', '.join(_PACKAGES)}."
+            )
+        if importlib.util.find_spec(_PACKAGES[method]) is None:
+            package = _INSTALL[method]
+            raise ImportError(
+                f"The projection {method!r} needs the package {package}, which is not installed; "
+                f"run `pip install {package}` or use 'pca'."
+            )
+        if method != "pca" and rows is not None and rows < FEWEST:
+            raise ValueError(
+                f"The projection {method!r} has {rows} rows; expected at least {FEWEST}, so use 'pca'."
+            )
+    return list(dict.fromkeys(methods))
 
 
 def project(embeddings: Any, method: str = "pca", *, seed: int = 0) -> NDArray[np.float32]:
@@ -53,21 +83,16 @@ def project(embeddings: Any, method: str = "pca", *, seed: int = 0) -> NDArray[n
         Reduction", https://arxiv.org/abs/1802.03426. Wang, Huang, Rudin, Shaposhnik, 2021, "Understanding How
         Dimension Reduction Tools Work", https://jmlr.org/papers/v22/20-1061.html.
     """
-    if method not in _PACKAGES:
-        raise ValueError(f"Unknown projection {method!r}; expected one of {', '.join(map(repr, _PACKAGES))}.")
-    if method in _INSTALL and importlib.util.find_spec(_PACKAGES[method]) is None:
-        raise ImportError(
-            f"The projection {method!r} needs the package {_INSTALL[method]}, which is not installed; "
-            f"run `pip install {_INSTALL[method]}` or use 'pca'."
-        )
     rows = as_embeddings(embeddings)
+    check_methods([method], len(rows))
     if method == "pca":
         return _pca(rows)
-    if len(rows) < 10:
-        raise ValueError(
-            f"The projection {method!r} has {len(rows)} rows; expected at least 10, so use 'pca'."
-        )
-    return _umap(rows, seed) if method == "umap" else _pacmap(rows, seed)
+    key = (method, seed, rows.shape, hashlib.blake2b(np.ascontiguousarray(rows)).digest())
+    if key not in _recent:
+        while len(_recent) >= _MOST_RECENT:
+            del _recent[next(iter(_recent))]
+        _recent[key] = (_umap if method == "umap" else _pacmap)(rows, seed)
+    return _recent[key].copy()
 
 
 def _pca(rows: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -12,7 +12,8 @@ from ..evaluation.distances import check_distance
 from .files import written_whole
 from .inputs import as_columns, as_embeddings, as_labels
 from .neighbors import Distance
-from .packing import NAMES, Pack, pack_column, pack_space, pack_sprite, thumbnail_side
+from .packing import Pack, pack_column, pack_space, pack_sprite, thumbnail_side
+from .projections import check_methods
 from .style import distance_name
 from .thumbnails import as_thumbnails, is_ink, taken
 
@@ -76,8 +77,7 @@ def write_html(
             raise ValueError(
                 f"untrained has {len(spaces['Untrained'])} rows but embeddings has {rows}; expected as many."
             )
-    if not methods or any(method not in NAMES for method in methods):
-        raise ValueError(f"methods is {list(methods)!r}; expected some of {', '.join(map(repr, NAMES))}.")
+    methods = check_methods(methods, rows)
     check_distance(distance)
     marks = as_labels(labels, rows)
     columns = {name: values for name, values in as_columns(metadata, rows).items() if name != "label"}
@@ -97,8 +97,7 @@ def write_html(
             *(pack_column(pack, name, values[kept]) for name, values in columns.items()),
         ],
         "spaces": [
-            pack_space(pack, name, space[kept], list(dict.fromkeys(methods)), k, distance, seed)
-            for name, space in spaces.items()
+            pack_space(pack, name, space[kept], methods, k, distance, seed) for name, space in spaces.items()
         ],
         "sprite": None,
         "row": pack.array(kept.astype(np.uint32)) if rows > most else None,
