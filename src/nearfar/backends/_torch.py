@@ -25,7 +25,9 @@ def block_elements():
     # and 94 against 4.0 and 69. Compiling is for models that are compiled as a whole, not for speed of the loss on a CPU.
     if torch.compiler.is_compiling():
         return 2**62
-    return 2**18  # stays in the cache: at B = 1,024 and 4,096 blocks are 1.6 and 4 times quicker than dense
+    # Stays in the cache. On 2 CPU cores (32 MB of L3) blocks of half the size take 1.2 to 1.4 times as long at B = 1,024 to
+    # 8,192, twice the size just as long, and dense code 2.4 times as long at 4,096.
+    return 2**19
 
 
 def shape(x):
