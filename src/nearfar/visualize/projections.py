@@ -87,7 +87,7 @@ def project(embeddings: Any, method: str = "pca", *, seed: int = 0) -> NDArray[n
     check_methods([method], len(rows))
     if method == "pca":
         return _pca(rows)
-    key = (method, seed, rows.shape, hashlib.blake2b(np.ascontiguousarray(rows)).digest())
+    key = (method, seed, rows.shape, hashlib.blake2b(rows.tobytes()).digest())
     if key not in _recent:
         while len(_recent) >= _MOST_RECENT:
             del _recent[next(iter(_recent))]
