@@ -64,6 +64,11 @@ LABELS = np.array([0, 0, 0, 1, 1, 1, 2, 2, 2, 3, 3, 4], np.int32)
             r"the mask positive has shape \(5, 5\); expected \(anchors, references\) \(12, 12\)",
         ),
         (
+            lambda: losses.triplet_loss(X, pairs.Pairs(*(1.0 * m for m in pairs.from_labels(LABELS)))),
+            TypeError,
+            "the mask positive is of type float64; expected bool",
+        ),
+        (
             lambda: losses.triplet_loss(X, LABELS, mining=lambda d, p: None, swap=True),
             ValueError,
             "swap=True came with a mining function; expected a name",

@@ -61,7 +61,7 @@ def row_loss(
 
     Raises:
         ValueError: shapes that do not fit, an unknown name, or a block that is no positive number.
-        TypeError: tensors of two frameworks, or labels that are floats.
+        TypeError: tensors of two frameworks, labels that are floats, or masks that are not bool.
     """
     xp = backend_of(embeddings, references, *parameters)
     check_reduction(reduction)
@@ -242,6 +242,8 @@ def check_weights(
 def _check_masks(pairs: Pairs, x: Tensor, y: Tensor) -> None:
     expected = (x.shape[0], y.shape[0])
     for name, mask in zip(Pairs._fields, pairs, strict=True):
+        if "bool" not in str(mask.dtype):
+            raise TypeError(f"the mask {name} is of type {mask.dtype}; expected bool: write mask > 0.")
         if tuple(mask.shape) != expected and None not in (*mask.shape, *expected):
             raise ValueError(
                 f"the mask {name} has shape {tuple(mask.shape)}; expected (anchors, references) {expected}."
