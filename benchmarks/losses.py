@@ -168,12 +168,18 @@ def chart(rows: list[dict], path: Path) -> None:
         1, len(frameworks), figsize=(5.2 * len(frameworks), 4.6), sharey=True, squeeze=False
     )
     for axis, framework in zip(axes[0], frameworks, strict=True):
-        shown = [framework] + (["tfa"] if framework == "tensorflow" else [])
-        for number, name in enumerate(dict.fromkeys(r["name"] for r in rows if r["framework"] in shown)):
-            if not any(word in name for word in ("all", "semihard", "floor", "nt-xent")):
-                continue
-            points = [r for r in rows if r["name"] == name and r["framework"] in shown and "seconds" in r]
-            style = {"color": "0.6", "linestyle": ":"} if name == "floor" else {"color": f"C{number % 10}"}
+        mine = [
+            r
+            for r in rows
+            if r["framework"] == framework or (framework == "tensorflow" and "addons" in r["name"])
+        ]
+        names = dict.fromkeys(r["name"] for r in mine)
+        drawn = [n for n in names if any(word in n for word in ("all", "semihard", "floor", "nt-xent"))]
+        for number, name in enumerate(drawn):
+            points = sorted(
+                (r for r in mine if r["name"] == name and "seconds" in r), key=lambda r: r["batch"]
+            )
+            style = {"color": "0.6", "linestyle": ":"} if name == "floor" else {"color": f"C{number}"}
             style["linewidth"] = 2.4 if name.startswith("nearfar") else 1.2
             axis.loglog(
                 [p["batch"] for p in points], [p["seconds"] for p in points], marker=".", label=name, **style
