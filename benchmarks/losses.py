@@ -24,7 +24,7 @@ LONGEST, LARGEST = 60.0, 10_000.0
 LARGEST_FLOOR = 16_384  # its B x B table is kept whole; at 65,536 that is 17 GB
 
 _WHAT_IS_LEFT = """\
-What is left above the floor: on torch at 4,096 about half of the time is the three products themselves; the rest are
+What is left above the floor: on torch at 4,096 about a third of the time is the three products themselves; the rest are
 passes over each block, about six for each positive of an anchor, and the masks. JAX and TensorFlow, where values cannot be
 read while a program is compiled, look for each anchor's next positive in its row, three passes more a positive.
 """
