@@ -16,7 +16,7 @@ stop_gradient = lax.stop_gradient
 
 def block_elements():
     # Dense code is fused: SupCon's gradient at B = 512 and 2,048 takes 57 and 183 ms operation by operation, 5.7 and 113 ms
-    # under jit on 2 CPU cores, in 28 fusions and 2.5 tables of B x B; that of all triplets 1.1 and 1.3 s, 9 and 331 ms.
+    # under jit on 2 busy CPU cores, in 28 fusions and 2.5 tables of B x B; that of all triplets 1.1 and 1.3 s, 9 and 331 ms.
     return 2**21
 
 

@@ -4,6 +4,8 @@ from typing import Any
 
 import tensorflow as tf
 
+_AT_ONCE = 2  # blocks side by side; each holds its memory, and TensorFlow's ten are no quicker
+
 
 def shape(x):
     """As in the contract."""
@@ -51,8 +53,8 @@ def _blocks(inputs, num_rows, block):
 
 
 def _loop(whole, body, state):
-    """The body for each block in turn: side by side, as a tf.while_loop would, each would hold a block's memory."""
-    return tf.while_loop(lambda number, *_: number < whole, body, state, parallel_iterations=2)
+    """The body for each block."""
+    return tf.while_loop(lambda number, *_: number < whole, body, state, parallel_iterations=_AT_ONCE)
 
 
 def _forward(function, inputs, num_rows, block, summed):
@@ -71,7 +73,7 @@ def _forward(function, inputs, num_rows, block, summed):
         lambda number: tuple(function(*cut(number))),
         tf.range(whole),
         fn_output_signature=tuple(x.dtype for x in last),
-        parallel_iterations=2,
+        parallel_iterations=_AT_ONCE,
     )
     return [tf.concat([tf.reshape(c, (-1,)), x], axis=0) for c, x in zip(columns, last, strict=True)]
 

@@ -89,7 +89,7 @@ def check_package(name: str, needed_by: str) -> None:
         raise ConfigError(f"{needed_by} needs the package {name}: pip install {name}.")
 
 
-def check_projections(names: str, rows: int | None = None) -> None:
+def check_projections(names: str, rows: int) -> None:
     """Refuse to start with layouts that cannot be made at the end."""
     from ..visualize.projections import check_methods
 

@@ -58,7 +58,6 @@ def train(config: TrainConfig, *, say: Callable[[str], None] | None = None) -> R
         outputs.check_folder(config.out, overwrite=config.overwrite)
     if config.tensorboard:
         outputs.check_package("tensorboard", "--tensorboard")
-    outputs.check_projections(config.projections)
     backend = select_backend(config.backend)
     with all_devices(config.distributed, backend, say) as devices:
         if devices.rank:
